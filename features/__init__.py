@@ -1,0 +1,1 @@
+"""An image becomes a vector: decoding, measuring, caching."""

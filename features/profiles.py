@@ -1,0 +1,28 @@
+"""The profiles: which blocks make up `fast` and `full`.
+
+Importing this module registers every block, so that a feature set can be rebuilt from a bundle or a store.
+"""
+
+from features import color
+from features.errors import UnknownNameError
+from features.spec import BlockSpec, FeatureSet
+
+__all__ = ["PROFILES", "feature_set"]
+
+PROFILES: dict[str, tuple[str, ...]] = {"fast": ("color.global",)}
+"""The names of a profile's blocks, in the order of the vector."""
+
+_FAMILIES = (color,)
+
+
+def feature_set(profile: str) -> FeatureSet:
+    """Build the feature set of a profile with the blocks' default parameters.
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is no such profile.
+    """
+    if profile not in PROFILES:
+        raise UnknownNameError("profile", profile, PROFILES)
+    return FeatureSet(profile, tuple(BlockSpec.of(name) for name in PROFILES[profile]))

@@ -1,0 +1,169 @@
+"""What is measured: blocks with names and versions, feature sets with a digest.
+
+A block is a pure function of a frame, registered once under a name such as `dct.moments`. A feature set is an
+ordered choice of blocks with their parameters; its digest changes whenever one bit of a vector might.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from features.errors import FeatureMismatchError, UnknownNameError
+from features.frame import FRAME_POLICY, Frame
+
+__all__ = ["Block", "BlockSpec", "FeatureSet", "Params", "Values", "block", "blocks"]
+
+Params = Mapping[str, Any]
+Values = npt.NDArray[np.float32]
+Compute = Callable[[Frame, Params], Values]
+
+_NAME: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+_REGISTRY: dict[str, "Block"] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One registered measurement: its name, its version, how it names its values and how it computes them."""
+
+    name: str
+    version: int
+    value_names: Callable[[Params], Sequence[str]]
+    compute: Compute
+    defaults: Params
+
+
+def block(
+    name: str, *, version: int, names: Callable[[Params], Sequence[str]], **defaults: Any
+) -> Callable[[Compute], Compute]:
+    """Register the function below as the block `name`.
+
+    Parameters
+    ----------
+    name : str
+        `family.block`, lower case.
+    version : int
+        Rises whenever one bit of the output may change.
+    names : callable
+        Parameters to the value names after `name`, such as `mean.r3c5`.
+    **defaults
+        The block's parameters, JSON values; what a profile does not set.
+
+    Raises
+    ------
+    ValueError
+        Where the name is malformed or taken.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"block name {name!r} is not of the form family.block")
+    if name in _REGISTRY:
+        raise ValueError(f"block {name!r} is registered twice")
+
+    def register(compute: Compute) -> Compute:
+        _REGISTRY[name] = Block(name, version, names, compute, defaults)
+        return compute
+
+    return register
+
+
+def blocks() -> Mapping[str, Block]:
+    """All registered blocks by name, in the order of registration."""
+    return dict(_REGISTRY)
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """A block as a feature set uses it: name, version and the parameters in force."""
+
+    name: str
+    version: int
+    params: Params
+
+    @classmethod
+    def of(cls, name: str, **params: Any) -> "BlockSpec":
+        """Take the registered block `name` with its defaults, overridden by `params`."""
+        if name not in _REGISTRY:
+            raise UnknownNameError("block", name, _REGISTRY)
+        found = _REGISTRY[name]
+        for key in params:
+            if key not in found.defaults:
+                raise UnknownNameError(f"parameter of {name}", key, found.defaults)
+        return cls(name, found.version, {**found.defaults, **params})
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The full names of its values, `family.block.statistic[.cell]`."""
+        return tuple(f"{self.name}.{value}" for value in _REGISTRY[self.name].value_names(self.params))
+
+    @cached_property
+    def digest(self) -> str:
+        """Sha256 in hex over the decode policy, the name, the version and the parameters."""
+        return _sha256([FRAME_POLICY, self.name, self.version, self.params])
+
+    def compute(self, frame: Frame) -> Values:
+        """Measure one frame: (len(names),) float32, finite."""
+        values = _REGISTRY[self.name].compute(frame, self.params)
+        if values.shape != (len(self.names),) or values.dtype != np.float32:
+            raise ValueError(f"block {self.name} gave {values.dtype}{values.shape}, not float32({len(self.names)},)")
+        return values
+
+    def to_json(self) -> dict[str, Any]:
+        """Name, version, parameters and digest as JSON values."""
+        return {"name": self.name, "version": self.version, "params": dict(self.params), "digest": self.digest}
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """An ordered choice of blocks; an image becomes the concatenation of their values."""
+
+    profile: str
+    blocks: tuple[BlockSpec, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of all values, in the order of the vector."""
+        return tuple(name for spec in self.blocks for name in spec.names)
+
+    @cached_property
+    def digest(self) -> str:
+        """Sha256 in hex over the blocks' digests, in order."""
+        return _sha256([spec.digest for spec in self.blocks])
+
+    def compute(self, frame: Frame) -> Values:
+        """Measure one frame with every block: (len(names),) float32, finite."""
+        return np.concatenate([spec.compute(frame) for spec in self.blocks])
+
+    def to_json(self) -> dict[str, Any]:
+        """Profile, digest and blocks as JSON values, for bundles and stores."""
+        return {"profile": self.profile, "digest": self.digest, "blocks": [spec.to_json() for spec in self.blocks]}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "FeatureSet":
+        """Rebuild a feature set that `to_json` wrote, and check that this version still measures the same.
+
+        Raises
+        ------
+        UnknownNameError
+            Where a block no longer exists.
+        FeatureMismatchError
+            Where a block has changed since; the message names it.
+        """
+        specs = []
+        for entry in record["blocks"]:
+            spec = BlockSpec.of(entry["name"], **entry["params"])
+            if spec.digest != entry["digest"]:
+                raise FeatureMismatchError(
+                    f"block {spec.name} differs: written by version {entry['version']}, this is version {spec.version}"
+                )
+            specs.append(spec)
+        return cls(record["profile"], tuple(specs))
+
+
+def _sha256(record: Any) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True, default=dict).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""One task a module: each function here is a sentence of the README."""
