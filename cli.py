@@ -1,1 +1,224 @@
-def main() -> None: ...
+"""The command line: parse arguments, call one pipeline, print; nothing else.
+
+Nothing numeric is imported here, so that `--help` answers at once; each command imports its pipeline when it runs.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import typer
+
+from pipelines import __version__
+from pipelines.console import HELP, Run, Status, command, run_app
+from pipelines.progress import Progress, counted
+from pipelines.render import Output, Row, choose_format, write_rows
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Tell deepfake face images from authentic ones.",
+    add_completion=False,
+    context_settings=HELP,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+dataset_app = typer.Typer(help="Look into data sets.", rich_markup_mode=None)
+bundle_app = typer.Typer(help="Look into trained detectors.", rich_markup_mode=None)
+app.add_typer(dataset_app, name="dataset")
+app.add_typer(bundle_app, name="bundle")
+
+
+Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME|PATH", help="A detector that ships, or a bundle.")]
+Real = Annotated[list[str] | None, typer.Option("--real", metavar="NAME", help="A folder name that means real.")]
+Fake = Annotated[list[str] | None, typer.Option("--fake", metavar="NAME", help="A folder name that means fake.")]
+Datasets = Annotated[
+    list[str], typer.Argument(metavar="DATASET", help="Folders, zips or CSVs; several are read as one.")
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"fauxface {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+@command(app)
+def demo(
+    run: Run,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where the corpus and the results go.")] = "runs/demo",
+    model: Model = "fast",
+) -> int:
+    """Walk the whole path in a minute: make a corpus, extract, train, score."""
+    from pipelines import demo as task
+
+    run.write_record(task.demo(out, model=model, workers=run.jobs, say=run.say))
+    return Status.DONE
+
+
+@command(app)
+def extract(
+    run: Run,
+    datasets: Datasets,
+    out: Annotated[str, typer.Option(metavar="CACHE", help="The feature store to make or to go on with.")],
+    profile: Annotated[str, typer.Option(metavar="NAME", help="What to measure.")] = "fast",
+    real: Real = None,
+    fake: Fake = None,
+    errors: Annotated[str | None, typer.Option(metavar="FILE", help="Write the images that failed there.")] = None,
+) -> int:
+    """Measure data sets and cache the features; resumes."""
+    from features.store import FeatureStore
+    from pipelines import extract as task
+    from pipelines.dataset import read_dataset
+
+    samples = read_dataset(datasets, real=real or (), fake=fake or ())
+    with run.follow("extract") as progress:
+        summary = task.extract(samples, out, profile=profile, workers=run.jobs, progress=progress)
+    if errors:
+        manifest = FeatureStore(out).manifest()
+        rows = (
+            {"path": path, "error": error}
+            for path, error in zip(manifest["path"], manifest["error"], strict=True)
+            if error
+        )
+        with Output(errors) as output:
+            write_rows(rows, choose_format(None, errors), output, columns=("path", "error"))
+    run.write_record(summary.to_json())
+    return Status.of(summary.total, summary.failed)
+
+
+@command(app)
+def train(
+    run: Run,
+    cache: Annotated[str, typer.Argument(metavar="CACHE", help="A feature store.")],
+    out: Annotated[str, typer.Option(metavar="BUNDLE", help="The folder to write the detector to.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What the detector is called.")] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same cache and seed give the same detector.")] = 0,
+) -> int:
+    """Fit, calibrate and test a detector on cached features."""
+    from models.bundle import inspect as read
+    from pipelines import train as task
+
+    with run.follow("train") as progress:
+        task.train(
+            cache,
+            out,
+            name=name,
+            seed=seed,
+            threads=run.jobs or 0,
+            progress=lambda done, total, _: progress(done, total),
+        )
+    run.write_record({"bundle": out, **_without_names(read(out))})
+    return Status.DONE
+
+
+def _without_names(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what only programs want: the thousands of names."""
+    return {key: value for key, value in manifest.items() if key not in ("feature_set", "feature_names")}
+
+
+def _probability(value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"expected a number between 0 and 1, both excluded, not {value:g}")
+    return value
+
+
+@command(app)
+def score(
+    run: Run,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files, folders, globs, zips, @LIST, or - for standard input."),
+    ],
+    model: Model = "fast",
+    faces: Annotated[
+        Literal["auto", "off"], typer.Option(help="Find faces, or score every image whole (today both do that).")
+    ] = "auto",
+    ordered: Annotated[bool, typer.Option("--ordered", help="Rows in the order of the inputs.")] = False,
+    fail_on: Annotated[Literal["fake"] | None, typer.Option(help="End with status 4 where one is found.")] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(callback=_probability, help="Share of fakes to expect; moves probabilities, not verdicts."),
+    ] = None,
+) -> int:
+    """Give verdicts on images, one row each."""
+    from pipelines import score as task
+    from pipelines.inputs import STDIN, expand
+
+    lazy = STDIN in paths and run.jobs == 1  # then rows come while paths are still being written
+    inputs = expand(paths) if lazy else list(expand(paths))
+    total = len(inputs) if isinstance(inputs, list) else None
+    verdicts = task.score(inputs, model=model, faces=faces, workers=run.jobs, ordered=ordered, prior=prior)
+    tally: Counter[str] = Counter()
+
+    def rows(progress: Progress) -> Iterator[Row]:
+        for verdict in counted(verdicts, progress, total):
+            tally[verdict.verdict or "failed"] += 1
+            yield verdict.to_json()
+
+    with run.follow("score") as progress:
+        run.write_rows(rows(progress), task.COLUMNS, task.SHOWN)
+    run.say(", ".join(f"{count:,} {name}" for name, count in sorted(tally.items())) or "no images were named")
+    return Status.FOUND if fail_on and tally[fail_on] else Status.of(tally.total(), tally["failed"])
+
+
+@command(dataset_app)
+def describe(run: Run, datasets: Datasets, real: Real = None, fake: Fake = None) -> int:
+    """Count images, sizes, formats, groups and duplicates."""
+    from pipelines import dataset as task
+
+    samples = task.read_dataset(datasets, real=real or (), fake=fake or ())
+    run.write_record(task.describe(samples, workers=run.jobs).to_json())
+    return Status.DONE
+
+
+BundleArgument = Annotated[str, typer.Argument(metavar="NAME|PATH", help="A detector that ships, or a bundle.")]
+
+
+@command(bundle_app)
+def inspect(run: Run, path: BundleArgument) -> int:
+    """Show what a detector says of itself, without loading it."""
+    from models import bundle
+
+    run.write_record(bundle.inspect(bundle.resolve(path)))
+    return Status.DONE
+
+
+@command(bundle_app)
+def verify(run: Run, path: BundleArgument) -> int:
+    """Check that a detector is whole and loads."""
+    from models import bundle
+
+    problems = bundle.verify(bundle.resolve(path))
+    run.write_record({"bundle": path, "whole": not problems, "problems": problems})
+    return Status.NOTHING if problems else Status.DONE
+
+
+@command(app)
+def doctor(run: Run) -> int:
+    """Check the installation, down to a self-test."""
+    from pipelines import doctor as task
+
+    findings = list(task.doctor())
+    run.write_rows((finding.to_json() for finding in findings), list(task.SHOWN), task.SHOWN)
+    return Status.NOTHING if any(finding.status == "broken" for finding in findings) else Status.DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its status."""
+    name = "python cli.py" if sys.argv[0].endswith("cli.py") else "fauxface"
+    sys.exit(run_app(app, sys.argv[1:] if arguments is None else arguments, name))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,10 +7,11 @@ The pixel limit is checked from the header, before any pixel is decoded.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from features.errors import (
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+    from PIL.ImageFile import ImageFile as PillowFile
 
 __all__ = ["MAX_PIXELS", "MIN_SIDE", "Pixels", "check_size", "decode", "on_white", "sniff"]
 
@@ -38,19 +40,20 @@ MIN_SIDE: Final = 32
 
 Pixels = npt.NDArray[np.uint8]
 
-_EXIF_ORIENTATION = 0x0112
-_EXIF_SEARCH = 65_536  # APP1 stands at the front of a JPEG
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SIGNATURES = (
     (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, _PNG_SIGNATURE, "PNG"),
     (8, b"WEBP", "WEBP"),
     (0, b"BM", "BMP"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
+    (0, b"II+\0", "TIFF"),
+    (0, b"MM\0+", "TIFF"),
     (0, b"GIF8", "GIF"),
-    (4, b"ftypheic", "HEIC"),
+    (4, b"ftyphe", "HEIC"),
     (4, b"ftypmif1", "HEIF"),
-    (4, b"ftypavif", "AVIF"),
+    (4, b"ftypavi", "AVIF"),
     (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
 )
 _SUPPORTED = frozenset({"JPEG", "PNG", "WEBP", "BMP", "TIFF"})
@@ -59,6 +62,10 @@ _DECODER_ERRORS = (
     OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error
 )
 # fmt: on
+_VARIANT = re.compile("unsupported|not supported|unknown pixel mode", re.IGNORECASE)
+_EXIF_MARK = b"Exif\0\0"
+_BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+_ORIENTATION = 0x0112
 _ORIENTATIONS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 
 
@@ -108,32 +115,23 @@ def check_size(height: int, width: int) -> None:
 
 def _decode_jpeg(data: bytes) -> Pixels:
     try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
         check_size(height, width)
-        strict = simplejpeg.decode_jpeg(data, colorspace="CMYK" if space == "CMYK" else "BGR")
+        pixels = cast(Pixels, simplejpeg.decode_jpeg(data, colorspace="BGR"))  # inks too, as Adobe stores them
     except ValueError as error:
-        raise _jpeg_error(str(error)) from error
-    if space == "CMYK":  # the strict pass has vouched for the data; Pillow knows the inks' conventions
-        return _decode_other(data, "JPEG")
-    if data.find(b"Exif\0\0", 0, _EXIF_SEARCH) >= 0:
-        return _upright(strict, _jpeg_orientation(data))
-    return cast(Pixels, strict)
+        raise _refusal("JPEG", error) from error
+    return _upright(pixels, exif) if (exif := _jpeg_exif(data)) else pixels
 
 
-def _jpeg_error(message: str) -> CorruptImageError | UnsupportedImageError:
-    if "nsupported" in message or "not supported" in message.lower():
-        return UnsupportedImageError(f"JPEG variant not supported: {message}")
-    return CorruptImageError(f"damaged or truncated JPEG: {message}")
-
-
-def _jpeg_orientation(data: bytes) -> int:
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-            return int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except (*_DECODER_ERRORS, ZeroDivisionError, OverflowError):  # metadata are no reason to refuse sound pixels
-        return 1
+def _jpeg_exif(data: bytes) -> bytes:
+    """Cut out the EXIF segment that stands before the first scan, without its mark; empty where there is none."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data.startswith(b"\xff\xe1", at) and data.startswith(_EXIF_MARK, at + 4):
+            return data[at + 4 + len(_EXIF_MARK) : end]
+        at = end
+    return b""
 
 
 def _decode_other(data: bytes, kind: str) -> Pixels:
@@ -141,15 +139,56 @@ def _decode_other(data: bytes, kind: str) -> Pixels:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own pixel limit; ours has been checked by then
-            with Image.open(io.BytesIO(data), formats=[kind]) as image:
-                check_size(image.height, image.width)
-                image.load()
-                return _upright(_to_bgr(image), int(image.getexif().get(_EXIF_ORIENTATION, 1)))
+            warnings.simplefilter("ignore")  # what Pillow finds odd but not wrong
+            image = _open(data, kind)
+            check_size(image.height, image.width)
+            if kind == "PNG":
+                _check_sums(data)
+            image.load()
+            return _upright(_to_bgr(image), _exif(image))
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(str(error)) from error
+        raise ImageTooLargeError(f"more pixels than the limit of {MAX_PIXELS:,}") from error
     except _DECODER_ERRORS as error:
-        raise CorruptImageError(f"damaged or truncated {kind}: {error}") from error
+        raise _refusal(kind, error) from error
+
+
+def _open(data: bytes, kind: str) -> PillowFile:
+    """Read the header only, by the one reader of this kind: `Image.open` would hide why it refused."""
+    from PIL import BmpImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+    readers: dict[str, type[PillowFile]] = {
+        "BMP": BmpImagePlugin.BmpImageFile,
+        "PNG": PngImagePlugin.PngImageFile,
+        "TIFF": TiffImagePlugin.TiffImageFile,
+        "WEBP": WebPImagePlugin.WebPImageFile,
+    }
+    return readers[kind](io.BytesIO(data))
+
+
+def _exif(image: PillowFile) -> bytes:
+    exif = image.info.get("exif")  # a text chunk of a PNG may bear this name
+    return exif.removeprefix(_EXIF_MARK) if isinstance(exif, bytes) else b""
+
+
+def _check_sums(data: bytes) -> None:
+    """Raise ValueError unless every critical chunk of a PNG is sound; Pillow checks none that ends the pixels."""
+    view, at, name = memoryview(data), len(_PNG_SIGNATURE), b""
+    while name != b"IEND":
+        end = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        name = data[at + 4 : at + 8]
+        if end + 4 > len(data):
+            raise ValueError("the file ends too early")
+        critical = name[0] & 0x20 == 0
+        if critical and zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            raise ValueError(f"wrong checksum of chunk {name.decode('ascii', 'replace')}")
+        at = end + 4
+
+
+def _refusal(kind: str, error: Exception) -> CorruptImageError | UnsupportedImageError:
+    message = "the header ends too early" if "requires a buffer" in str(error) else str(error)
+    if _VARIANT.search(message):
+        return UnsupportedImageError(f"{kind} variant not supported: {message}")
+    return CorruptImageError(f"damaged or truncated {kind}: {message or type(error).__name__}")
 
 
 def _to_bgr(image: PillowImage) -> Pixels:
@@ -171,8 +210,21 @@ def on_white(rgba: Pixels) -> Pixels:
     return blended.astype(np.uint8)
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Undo an EXIF orientation from 1 to 8 (CIPA DC-008); any other value means upright."""
-    turns, mirrored = _ORIENTATIONS.get(orientation, (0, False))
+def _upright(pixels: Pixels, exif: bytes) -> Pixels:
+    """Undo the orientation that EXIF data announce."""
+    turns, mirrored = _ORIENTATIONS.get(_orientation(exif), (0, False))
     turned = np.rot90(pixels, turns)
     return np.ascontiguousarray(turned[:, ::-1] if mirrored else turned)
+
+
+def _orientation(exif: bytes) -> int:
+    """Find the orientation (CIPA DC-008) in the first directory of EXIF data; 0 where it is absent or damaged."""
+    order = _BYTE_ORDERS.get(exif[:4])
+    if order is None:
+        return 0
+    start = int.from_bytes(exif[4:8], order)
+    count = int.from_bytes(exif[start : start + 2], order)
+    for entry in range(start + 2, min(start + 2 + 12 * count, len(exif)), 12):
+        if int.from_bytes(exif[entry : entry + 2], order) == _ORIENTATION:
+            return int.from_bytes(exif[entry + 8 : entry + 10], order)
+    return 0

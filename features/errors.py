@@ -15,12 +15,13 @@ FauxfaceError                 whatever is caught at the command line
 ├── FeatureMismatchError      features of two definitions; names the block that differs
 ├── BundleError               a detector on disk that is damaged or of another format
 ├── OutputError               a result that cannot be written (full disk, no permission)
+├── WorkerError               a worker process died (most often: out of memory)
 └── MissingExtraError         an optional dependency; says what to install
 """
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 __all__ = [
     "BundleError",
@@ -39,6 +40,7 @@ __all__ = [
     "UnknownNameError",
     "UnreadableFileError",
     "UnsupportedImageError",
+    "WorkerError",
 ]
 
 
@@ -53,6 +55,10 @@ class FauxfaceError(Exception):
     def __init_subclass__(cls) -> None:
         stem = cls.__name__.removesuffix("Error")
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", stem).lower()
+
+    def __reduce__(self) -> tuple[Callable[..., "FauxfaceError"], tuple[object, ...]]:
+        """Rebuild from the finished message, so that every kind can come home from a worker process."""
+        return type(self).__new__, (type(self), *self.args)
 
 
 class ImageError(FauxfaceError):
@@ -116,6 +122,10 @@ class BundleError(FauxfaceError):
 
 class OutputError(FauxfaceError):
     """A result cannot be written."""
+
+
+class WorkerError(FauxfaceError):
+    """A worker process died before its work was done."""
 
 
 class MissingExtraError(FauxfaceError):

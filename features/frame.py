@@ -6,21 +6,24 @@ so that ten blocks share one decode, one transform and one residual.
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
+from functools import cache, cached_property
+from typing import Final, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from features.decode import Pixels, check_size, decode, on_white
 from features.errors import UnsupportedImageError
+from features.planes import RESIDUALS, Float, Signed, area, block_dct, lbp_codes, log_spectrum
 from features.source import read_bytes
 
-__all__ = ["FRAME_POLICY", "WORKING_SIZE", "Frame"]
+__all__ = ["FRAME_POLICY", "LBP_CELLS", "WORKING_SIZE", "Frame"]
 
 WORKING_SIZE: Final = 224
 """Side of the square that every block measures, in pixels."""
+
+LBP_CELLS: Final = 4
+"""Cells a side in which local binary patterns are counted."""
 
 FRAME_POLICY: Final = "strict decode, upright, on white, high byte; 224x224 whole, area down, cubic up; frame/1"
 """What happens to an image before it is measured; part of every digest."""
@@ -63,8 +66,7 @@ class Frame:
     @cached_property
     def planes(self) -> tuple[Pixels, Pixels, Pixels]:
         """Luma, Cr and Cb (ITU-R BT.601, full range), each (224, 224) uint8."""
-        luma, cr, cb = cv2.split(cv2.cvtColor(self.bgr, cv2.COLOR_BGR2YCrCb))
-        return luma, cr, cb  # type: ignore[return-value]
+        return cast("tuple[Pixels, Pixels, Pixels]", cv2.split(cv2.cvtColor(self.bgr, cv2.COLOR_BGR2YCrCb)))
 
     @property
     def luma(self) -> Pixels:
@@ -72,9 +74,54 @@ class Frame:
         return self.planes[0]
 
     @cached_property
-    def luma_float(self) -> npt.NDArray[np.float32]:
+    def luma_float(self) -> Float:
         """The luma plane, (224, 224) float32 in 0 to 255."""
         return self.luma.astype(np.float32)
+
+    @cached_property
+    def pyramid(self) -> tuple[Pixels, Pixels, Pixels, Pixels]:
+        """Luma at 224, 112, 56 and 28 px, each level the area average of the one before, uint8."""
+        half = area(self.luma, 112)
+        quarter = area(half, 56)
+        return self.luma, half, quarter, area(quarter, 28)
+
+    @cached_property
+    def chroma(self) -> tuple[Pixels, Pixels]:
+        """Cr and Cb at 112 px, the resolution that 4:2:0 sampling leaves, uint8."""
+        return area(self.planes[1], 112), area(self.planes[2], 112)
+
+    @cached_property
+    def residuals(self) -> dict[str, Signed]:
+        """Residual planes of luma by name, int16: high-pass filters by their SRM names, `median` minus 3x3 median."""
+        return {name: make(self.luma) for name, make in RESIDUALS.items()}
+
+    @cached_property
+    def log_spectra(self) -> tuple[Float, Float, Float]:
+        """Logarithm ln |F| of the windowed luma (224, 111) and of Cr and Cb at 112 px (112, 55), float32."""
+        return log_spectrum(self.luma), log_spectrum(self.chroma[0]), log_spectrum(self.chroma[1])
+
+    @cached_property
+    def dct(self) -> Float:
+        """Orthonormal 8x8 DCT-II of all blocks on the JPEG grid, (28, 8, 28, 8) float32 as [y, v, x, u]."""
+        return block_dct(self.luma_float)
+
+    @cached_property
+    def lbp(self) -> tuple[Float, ...]:
+        """Counts of local binary patterns in 4x4 cells, (16, 256) each: luma at 224, 112 and 56 px, Cr and Cb at 112."""
+        return tuple(_lbp_counts(plane) for plane in (*self.pyramid[:3], *self.chroma))
+
+
+@cache
+def _lbp_cells(side: int) -> Pixels:
+    """The number of the cell, row by row, of each pixel of the inside of a plane."""
+    band = np.arange(side) * LBP_CELLS // side
+    return np.ascontiguousarray((band[:, None] * LBP_CELLS + band)[1:-1, 1:-1].astype(np.uint8))
+
+
+def _lbp_counts(plane: Pixels) -> Float:
+    cells = LBP_CELLS * LBP_CELLS
+    pairs = [_lbp_cells(len(plane)), lbp_codes(plane)]
+    return np.asarray(cv2.calcHist(pairs, [0, 1], None, [cells, 256], [0, cells, 0, 256]), dtype=np.float32)
 
 
 def _from_array(array: Pixels) -> Pixels:
@@ -90,9 +137,11 @@ def _from_array(array: Pixels) -> Pixels:
 
 
 def _to_working_size(bgr: Pixels) -> Pixels:
-    """Stretch the whole image to the working size: area averages where it shrinks, cubic where it grows."""
-    height, width = bgr.shape[:2]
-    if height == width == WORKING_SIZE:
-        return np.ascontiguousarray(bgr)
-    method = cv2.INTER_AREA if min(height, width) >= WORKING_SIZE else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(bgr, (WORKING_SIZE, WORKING_SIZE), interpolation=method), dtype=np.uint8)
+    """Stretch the whole image to the working size: area averages along what shrinks, cubic along what grows."""
+    shrunk = (min(bgr.shape[1], WORKING_SIZE), min(bgr.shape[0], WORKING_SIZE))
+    if shrunk != bgr.shape[1::-1]:
+        bgr = np.asarray(cv2.resize(bgr, shrunk, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    if shrunk != (WORKING_SIZE, WORKING_SIZE):
+        grown = cv2.resize(bgr, (WORKING_SIZE, WORKING_SIZE), interpolation=cv2.INTER_CUBIC)
+        bgr = np.asarray(grown, dtype=np.uint8)
+    return np.ascontiguousarray(bgr)

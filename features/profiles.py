@@ -3,16 +3,35 @@
 Importing this module registers every block, so that a feature set can be rebuilt from a bundle or a store.
 """
 
-from features import color
+from features import color, dct, grid, residual, spectrum, texture
 from features.errors import UnknownNameError
 from features.spec import BlockSpec, FeatureSet
 
 __all__ = ["PROFILES", "feature_set"]
 
-PROFILES: dict[str, tuple[str, ...]] = {"fast": ("color.global",)}
+PROFILES: dict[str, tuple[str, ...]] = {
+    "fast": (
+        "spectrum.radial",
+        "spectrum.peaks",
+        "dct.moments",
+        "dct.benford",
+        "dct.grid_phase",
+        "residual.cooccurrence",
+        "residual.moments",
+        "residual.channels",
+        "residual.npr",
+        "texture.lbp",
+        "texture.lbp_grid",
+        "texture.glcm",
+        "grid.energy",
+        "grid.dct",
+        "grid.color",
+        "color.global",
+    ),
+}
 """The names of a profile's blocks, in the order of the vector."""
 
-_FAMILIES = (color,)
+_FAMILIES = (spectrum, dct, residual, texture, grid, color)
 
 
 def feature_set(profile: str) -> FeatureSet:

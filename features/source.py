@@ -4,20 +4,30 @@ A member is addressed as `archive.zip!/folder/name.jpg`. Each process keeps the 
 because opening one reads its whole directory.
 """
 
+import lzma
 import os
+import stat
+import struct
 import zipfile
 import zlib
 from functools import lru_cache
+from pathlib import Path
 
 from features.errors import ImageTooLargeError, UnreadableFileError
 
-__all__ = ["MAX_BYTES", "MEMBER", "open_archive", "read_bytes"]
+__all__ = ["MAX_BYTES", "MEMBER", "open_archive", "read_bytes", "split_member"]
 
 MEMBER = "!/"
 """Stands between the path of an archive and the name of its member."""
 
 MAX_BYTES = 1 << 30
 """The largest file that is read, in bytes (1 GiB)."""
+
+# fmt: off
+_READ_ERRORS = (
+    OSError, ValueError, KeyError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError
+)
+# fmt: on
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -26,29 +36,47 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     UnreadableFileError
-        Missing, a folder, no permission, or not a member of its archive.
+        Missing, a folder, a pipe or device, no permission, or not a member of its archive.
     ImageTooLargeError
         More bytes than any image within the pixel limit needs.
     """
     name = os.fspath(path)
-    archive, separator, member = name.partition(MEMBER)
     try:
-        return _read_member(archive, member) if separator else _read_file(name)
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        address = split_member(name)
+        return _read_member(*address) if address else _read_file(name)
+    except _READ_ERRORS as error:
         raise UnreadableFileError(_cause(error)) from error
 
 
+def split_member(name: str) -> tuple[str, str] | None:
+    """Split the address of a member into its archive, which is a file, and its name; None for any other path."""
+    at = name.find(MEMBER)
+    while at >= 0 and not Path(name[:at]).is_file():  # a folder's name may end in an exclamation mark
+        at = name.find(MEMBER, at + 1)
+    return (name[:at], name[at + len(MEMBER) :]) if at >= 0 else None
+
+
 def _read_file(name: str) -> bytes:
-    with open(name, "rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    _check_bytes(len(data))
-    return data
+    with open(name, "rb", buffering=0, opener=_open_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableFileError("not a regular file but a pipe, socket or device")
+        _check_bytes(status.st_size)
+        return file.readall()
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _read_member(archive: str, member: str) -> bytes:
     opened = open_archive(archive)
-    _check_bytes(opened.getinfo(member).file_size)
-    return opened.read(member)
+    entry = opened.getinfo(member)
+    if entry.is_dir():
+        raise IsADirectoryError
+    _check_bytes(entry.file_size)
+    return opened.read(entry)
 
 
 def _check_bytes(count: int) -> None:
@@ -67,4 +95,4 @@ def _cause(error: Exception) -> str:
         return "this is a folder, not a file"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error).strip("'\"")
+    return str(error).strip("'\"") or type(error).__name__

@@ -137,7 +137,10 @@ class FeatureSet:
 
     def compute(self, frame: Frame) -> Values:
         """Measure one frame with every block: (len(names),) float32, finite."""
-        return np.concatenate([spec.compute(frame) for spec in self.blocks])
+        values = np.concatenate([spec.compute(frame) for spec in self.blocks])
+        if not np.isfinite(values).all():
+            raise ValueError(f"{self.names[int(np.argmin(np.isfinite(values)))]} is not finite")
+        return values
 
     def to_json(self) -> dict[str, Any]:
         """Profile, digest and blocks as JSON values, for bundles and stores."""
@@ -152,17 +155,24 @@ class FeatureSet:
         UnknownNameError
             Where a block no longer exists.
         FeatureMismatchError
-            Where a block has changed since; the message names it.
+            Where a block, the order of blocks or what precedes them has changed since; the message names it.
         """
-        specs = []
-        for entry in record["blocks"]:
-            spec = BlockSpec.of(entry["name"], **entry["params"])
-            if spec.digest != entry["digest"]:
-                raise FeatureMismatchError(
-                    f"block {spec.name} differs: written by version {entry['version']}, this is version {spec.version}"
-                )
-            specs.append(spec)
-        return cls(record["profile"], tuple(specs))
+        specs = tuple(_rebuild(entry) for entry in record["blocks"])
+        rebuilt = cls(record["profile"], specs)
+        if rebuilt.digest != record["digest"]:
+            raise FeatureMismatchError("the blocks are the same, but their number or order differs")
+        return rebuilt
+
+
+def _rebuild(entry: Mapping[str, Any]) -> BlockSpec:
+    spec = BlockSpec.of(entry["name"], **entry["params"])
+    if spec.digest == entry["digest"]:
+        return spec
+    if spec.version != entry["version"]:
+        cause = f"written by version {entry['version']}, this is version {spec.version}"
+    else:
+        cause = "same version, other parameters or another decode policy"
+    raise FeatureMismatchError(f"block {spec.name} differs: {cause}")
 
 
 def _sha256(record: Any) -> str:

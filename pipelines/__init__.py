@@ -1,1 +1,5 @@
-"""One task a module: each function here is a sentence of the README."""
+"""What fauxface does: one public function a file, each a sentence of the README."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,124 @@
+"""Block DCT on the JPEG grid: the distribution of each coefficient, and its first digits against Benford's law."""
+
+from functools import cache
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from features.frame import Frame
+from features.planes import Float
+from features.spec import Params, Values, block
+
+__all__ = ["dct_benford", "dct_grid_phase", "dct_moments"]
+
+_FLOOR = np.float32(0.01)
+_AC: Final = tuple((v, u) for v in range(8) for u in range(8) if v + u)
+_BASES = (10, 20)
+_BLOCKS = 28  # a side
+_DIVERGENCES = ("kl", "renyi", "tsallis")
+_LARGEST = 2048  # no orthonormal 8x8 coefficient of 8-bit samples exceeds 2040
+_ORDER = 0.3  # of the Renyi and Tsallis divergences
+_STATISTICS = ("log_mean", "log_square", "log_kurtosis", "zeros")
+_ZIGZAG: Final = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1), (3, 0))
+
+
+@block("dct.moments", version=1, names=lambda params: [f"{s}.v{v}u{u}" for s in _STATISTICS for v, u in _AC])
+def dct_moments(frame: Frame, params: Params) -> Values:
+    """Of each AC coefficient over all blocks: ln mean |c|, ln mean c^2, ln kurtosis about zero, share of |c| < 0.5.
+
+    The mean of |c| is the maximum-likelihood scale of a Laplacian.
+
+    Returns
+    -------
+    (252,) float32, statistic by statistic, coefficients row by row without DC
+    """
+    magnitude = np.abs(frame.dct)
+    square = magnitude * magnitude
+    planes = (magnitude, square, square * square, (magnitude < 0.5).view(np.uint8))
+    first, second, fourth, zeros = (_over_blocks(plane) for plane in planes)
+    kurtosis = (fourth + _FLOOR) / (second + _FLOOR) ** 2
+    return np.concatenate([*np.log([first + _FLOOR, second + _FLOOR, kurtosis]), zeros], dtype=np.float32)
+
+
+def _over_blocks(plane: npt.NDArray[np.float32] | npt.NDArray[np.uint8]) -> Float:
+    """Average a (28, 8, 28, 8) array over all blocks, without DC: (63,) float32."""
+    rows = cv2.reduce(plane.reshape(_BLOCKS, -1), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    return np.asarray(rows.reshape(8, _BLOCKS, 8).sum(axis=1).ravel()[1:] / _BLOCKS**2, dtype=np.float32)
+
+
+@block("dct.grid_phase", version=1, names=lambda params: [f"{d}.p{phase}" for d in ("h", "v") for phase in range(8)])
+def dct_grid_phase(frame: Frame, params: Params) -> Values:
+    """Ln mean absolute step between neighbours by its phase on the 8-pixel grid, minus the mean over phases.
+
+    The step over a block's edge (phase 7) stands out after compression; a second maximum tells of an earlier grid.
+
+    Returns
+    -------
+    (16,) float32: across, then down
+    """
+    luma = frame.luma
+    across = cv2.reduce(cv2.absdiff(luma[:, 1:], luma[:, :-1]), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
+    down = cv2.reduce(cv2.absdiff(luma[1:], luma[:-1]), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
+    steps = np.stack([across, down])
+    steps = np.append(steps, steps[:, -8:-7], axis=1)  # after the last pixel there is no step: the one before stands in
+    logs = np.log(steps.reshape(2, _BLOCKS, 8).mean(axis=1) / len(luma) + _FLOOR)
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True), dtype=np.float32).ravel()
+
+
+class _Benford(NamedTuple):
+    """First digits in one base: the digit of each magnitude, and candidate laws (K, base - 1), each summing to 1."""
+
+    digit: npt.NDArray[np.intp]
+    laws: npt.NDArray[np.float64]
+
+
+@cache
+def _benford(base: int) -> _Benford:
+    digit = np.arange(_LARGEST + 1)
+    while (digit >= base).any():
+        digit = np.where(digit >= base, digit // base, digit)
+    m = np.arange(1, base)
+    laws = [np.log1p(1 / (a + m**beta)) for beta in np.arange(0.4, 2.5, 0.2) for a in (-0.5, 0.0, 0.5, 1.0, 2.0, 4.0)]
+    return _Benford(digit, np.stack(laws) / np.sum(laws, axis=1, keepdims=True))
+
+
+def _benford_names(params: Params) -> list[str]:
+    return [f"b{base}.{d}.v{v}u{u}" for base in _BASES for d in _DIVERGENCES for v, u in _ZIGZAG]
+
+
+@block("dct.benford", version=1, names=_benford_names)
+def dct_benford(frame: Frame, params: Params) -> Values:
+    """Distance of the first digits of nine AC coefficients from the generalised Benford law that fits them best.
+
+    The law is p(m) ~ ln(1 + 1 / (a + m^beta)); the pair (a, beta) of least squared distance is chosen from a grid.
+
+    Returns
+    -------
+    (54,) float32: for bases 10 and 20 the symmetric Kullback-Leibler, Renyi and Tsallis (order 0.3) divergences
+
+    References
+    ----------
+    Bonettini, Bestagini, Milani and Tubaro 2020, "On the use of Benford's law to detect GAN-generated images",
+    arXiv:2004.07682
+    """
+    rows, columns = np.transpose(_ZIGZAG)
+    chosen = frame.dct[:, rows, :, columns].reshape(len(_ZIGZAG), -1)
+    whole = np.minimum(np.rint(np.abs(chosen)), _LARGEST).astype(np.intp)
+    return np.concatenate([_divergences(whole, base) for base in _BASES], dtype=np.float32)
+
+
+def _divergences(whole: npt.NDArray[np.intp], base: int) -> npt.NDArray[np.float64]:
+    """Divergences of the digits of each row of magnitudes, (3 * rows,): all of one kind together."""
+    benford, rows = _benford(base), len(whole)
+    label = benford.digit[whole] + base * np.arange(rows)[:, None]
+    counts = np.bincount(label.ravel(), minlength=rows * base).reshape(rows, base)[:, 1:] + 0.5  # none is impossible
+    p = counts / counts.sum(axis=1, keepdims=True)
+    nearest = np.argmin((benford.laws**2).sum(axis=1) - 2 * p @ benford.laws.T, axis=1)
+    q = benford.laws[nearest]
+    kl = ((p - q) * np.log(p / q)).sum(axis=1)
+    mixed = [(x**_ORDER * y ** (1 - _ORDER)).sum(axis=1) for x, y in ((p, q), (q, p))]
+    renyi = np.log(mixed).sum(axis=0) / (_ORDER - 1)
+    tsallis = (2 - mixed[0] - mixed[1]) / (1 - _ORDER)
+    return np.concatenate([kl, renyi, tsallis])

@@ -1,0 +1,136 @@
+"""Noise residuals: what is left once an image's content is filtered away, and how neighbours depend on each other."""
+
+from functools import cache
+from itertools import product
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from features.decode import Pixels
+from features.frame import Frame
+from features.planes import SRM_KERNELS, Float, Signed, laplacian
+from features.spec import Params, Values, block
+
+__all__ = ["residual_channels", "residual_cooccurrence", "residual_moments", "residual_npr"]
+
+_FLOOR = 0.01  # added to a mean square, in squared grey levels, before a logarithm or a quotient
+_LAGS = (1, 2, 8)  # 8 is the JPEG grid
+_LEVELS = 5  # residuals are truncated to -2..2
+_MOMENTS = ("log_mean", "log_variance", "log_kurtosis", "zeros")
+_NPR_PLANES = ("p01", "p10", "p11", "haar_hh")
+_RESIDUALS = ("square3", "median")
+_CHANNEL_PAIRS: Final = {"y_cr": (0, 1), "y_cb": (0, 2), "cr_cb": (1, 2)}
+
+
+class _Symmetry(NamedTuple):
+    """The classes of four neighbours under sign and direction: names, and a matrix (625, 169) that sums into them."""
+
+    names: tuple[str, ...]
+    matrix: Float
+
+
+@cache
+def _symmetry() -> _Symmetry:
+    tuples = list(product(range(_LEVELS), repeat=4))
+    flipped = [tuple(_LEVELS - 1 - x for x in t) for t in tuples]
+    canonical = [min(t, t[::-1], f, f[::-1]) for t, f in zip(tuples, flipped, strict=True)]
+    classes = sorted(set(canonical))
+    matrix = np.array([[c == k for k in classes] for c in canonical], np.float32)
+    return _Symmetry(tuple("".join(map(str, c)) for c in classes), matrix)
+
+
+@block("residual.cooccurrence", version=1, names=lambda params: [f"square3.{name}" for name in _symmetry().names])
+def residual_cooccurrence(frame: Frame, params: Params) -> Values:
+    """Joint histogram of four neighbouring SQUARE3x3 residuals, divided by 4, rounded and truncated to -2..2.
+
+    Across and down together, of every other row or column, symmetrised under sign and direction.
+
+    Returns
+    -------
+    (169,) float32, summing to 1; a name such as `0124` spells the four levels, 2 being zero
+
+    References
+    ----------
+    Fridrich and Kodovsky 2012, "Rich Models for Steganalysis of Digital Images", DOI 10.1109/TIFS.2012.2190402
+    """
+    level = _truncate(frame.residuals["square3"], SRM_KERNELS["square3"][1])
+    counts = _joint(level[::2]) + _joint(np.ascontiguousarray(level[:, ::2].T))
+    classes = counts.ravel() @ _symmetry().matrix
+    return np.asarray(classes / classes.sum(), dtype=np.float32)
+
+
+def _truncate(residual: Signed, divisor: int) -> Pixels:
+    """Divide, round (half to even) and truncate to -2..2, in that order; the result is raised by 2 to lie in 0..4."""
+    shifted = cv2.convertScaleAbs(residual, alpha=1 / divisor, beta=128)
+    return np.minimum(np.maximum(shifted, 126), 130) - np.uint8(126)
+
+
+def _joint(level: Pixels) -> Float:
+    """Count four neighbours along each row, (25, 25) float32: the code of the first two by that of the last two."""
+    codes = _LEVELS * _LEVELS
+    pair = level[:, :-1] * np.uint8(_LEVELS) + level[:, 1:]
+    counts = cv2.calcHist([pair[:, :-2], pair[:, 2:]], [0, 1], None, [codes, codes], [0, codes, 0, codes])
+    return np.asarray(counts, dtype=np.float32)
+
+
+def _moment_names(params: Params) -> list[str]:
+    moments = [f"{plane}.{moment}" for plane in _RESIDUALS for moment in _MOMENTS]
+    return moments + [f"{plane}.lag{lag}{d}" for plane in _RESIDUALS for lag in _LAGS for d in ("h", "v")]
+
+
+@block("residual.moments", version=1, names=_moment_names)
+def residual_moments(frame: Frame, params: Params) -> Values:
+    """Moments and autocorrelation of the residuals: SQUARE3x3, and luma minus its 3x3 median.
+
+    Returns
+    -------
+    (20,) float32: ln mean |r|, ln mean r^2, ln kurtosis about zero and the share of zeros of each; then the
+    autocorrelation at lags 1, 2 and 8, across and down
+    """
+    flat = [frame.residuals[name].ravel().astype(np.float32) for name in _RESIDUALS]
+    correlations = [value for plane in flat for value in _autocorrelation(plane, len(frame.luma))]
+    return np.array([value for plane in flat for value in _moments(plane)] + correlations, np.float32)
+
+
+def _moments(flat: Float) -> list[float]:
+    square = flat * flat
+    first = float(cv2.norm(flat, cv2.NORM_L1)) / flat.size
+    second = float(square.sum()) / flat.size
+    fourth = float(square @ square) / flat.size
+    logs = np.log((first + _FLOOR, second + _FLOOR, (fourth + _FLOOR) / (second + _FLOOR) ** 2))
+    return [*logs.tolist(), 1 - cv2.countNonZero(flat) / flat.size]
+
+
+def _autocorrelation(flat: Float, width: int) -> list[float]:
+    """Correlate a plane with itself `lag` samples on, across and down; a row runs on into the next."""
+    power = float(flat @ flat) + _FLOOR
+    return [float(flat[:-shift] @ flat[shift:]) / power for lag in _LAGS for shift in (lag, lag * width)]
+
+
+@block("residual.channels", version=1, names=lambda params: list(_CHANNEL_PAIRS))
+def residual_channels(frame: Frame, params: Params) -> Values:
+    """Correlation about zero between the Laplacian residuals of Y, Cr and Cb at 112 px, (3,) float32."""
+    planes = [laplacian(plane).ravel().astype(np.float32) for plane in (frame.pyramid[1], *frame.chroma)]
+    power = [float(plane @ plane) + _FLOOR for plane in planes]
+    pairs = _CHANNEL_PAIRS.values()
+    return np.array([float(planes[i] @ planes[j]) / (power[i] * power[j]) ** 0.5 for i, j in pairs], np.float32)
+
+
+@block("residual.npr", version=1, names=lambda params: [f"{p}.{m}" for p in _NPR_PLANES for m in _MOMENTS])
+def residual_npr(frame: Frame, params: Params) -> Values:
+    """Neighbouring-pixel relations: moments of each phase of 2x2 cells minus the first, and of the cell's Haar HH.
+
+    Returns
+    -------
+    (16,) float32: ln mean |r|, ln mean r^2, ln kurtosis about zero and the share of zeros of each plane
+
+    References
+    ----------
+    Tan et al. 2024, "Rethinking the Up-Sampling Operations in CNN-based Generative Network for Generalizable Deepfake
+    Detection", DOI 10.1109/CVPR52733.2024.02657
+    """
+    luma = frame.luma_float
+    first = np.ascontiguousarray(luma[::2, ::2])
+    p01, p10, p11 = (luma[y::2, x::2] - first for y, x in ((0, 1), (1, 0), (1, 1)))
+    return np.array([m for plane in (p01, p10, p11, p11 - p01 - p10) for m in _moments(plane.ravel())], np.float32)

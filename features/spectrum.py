@@ -1,0 +1,115 @@
+"""Frequency spectrum: how the power of luma and chroma falls with frequency, and the peaks that resampling leaves."""
+
+from functools import cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from features.frame import WORKING_SIZE, Frame
+from features.planes import Float
+from features.spec import Params, Values, block
+
+__all__ = ["spectrum_peaks", "spectrum_radial"]
+
+_RING = 2  # width of a ring in frequency bins
+_SECTORS = 6  # of 30 degrees each, over the half plane kx > 0
+_BANDS = 7
+_SIDES: Final = {"y": WORKING_SIZE, "cr": WORKING_SIZE // 2, "cb": WORKING_SIZE // 2}
+_PEAKS: Final = tuple((v, u) for v in (-84, -56, -28, 0, 28, 56, 84) for u in (28, 56, 84))
+
+
+def _rings(side: int) -> int:
+    """Count the rings within the Nyquist circle of a spectrum of `side` samples."""
+    return side // (2 * _RING)
+
+
+class _Bins(NamedTuple):
+    """Where each sample of a spectrum belongs, ring and sector as one label, and how many samples share a label."""
+
+    label: npt.NDArray[np.intp]
+    count: Float
+
+
+@cache
+def _bins(side: int) -> _Bins:
+    v = np.fft.fftfreq(side, 1 / side)[:, None]
+    u = np.arange(1, side // 2)[None, :]
+    ring = np.minimum(np.hypot(v, u) // _RING, _rings(side)).astype(int)  # the corners go to a ring of their own
+    sector = ((np.arctan2(v, u) / np.pi + 0.5) * _SECTORS).astype(int) % _SECTORS
+    label = (ring * _SECTORS + sector).ravel()
+    count = np.bincount(label, minlength=(_rings(side) + 1) * _SECTORS)
+    return _Bins(label, count.astype(np.float32))
+
+
+@cache
+def _slopes(rings: int) -> Float:
+    """Two columns that, as a product with the rings, give least-squares slopes over ln k of the lower and upper half."""
+    weights = np.zeros((rings, 2))
+    for column, (start, stop) in enumerate(((1, rings // 2), (rings // 2, rings))):
+        x = np.log(_RING * (np.arange(start, stop) + 0.5))
+        weights[start:stop, column] = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    return weights.astype(np.float32)
+
+
+def _radial_names(params: Params) -> list[str]:
+    names = []
+    for plane, side in _SIDES.items():
+        names += [f"{plane}.ring.k{_RING * ring:03d}" for ring in range(_rings(side))]
+        names += [f"{plane}.sector.b{band}s{sector}" for band in range(_BANDS) for sector in range(_SECTORS)]
+        names += [f"{plane}.slope.{half}" for half in ("low", "high")]
+    return names
+
+
+@block("spectrum.radial", version=1, names=_radial_names)
+def spectrum_radial(frame: Frame, params: Params) -> Values:
+    """Radial mean of ln |F| of luma and chroma, its slopes, and how each band depends on direction.
+
+    Returns
+    -------
+    (244,) float32, for Y, Cr and Cb in turn: rings of two frequency bins from k = 0, minus their mean; seven bands by six
+    sectors of 30 degrees, minus the band's mean; slopes of the lower and upper half of the rings over ln k
+
+    References
+    ----------
+    Durall, Keuper, Pfreundt and Keuper 2019, "Unmasking DeepFakes with simple Features", arXiv:1911.00686
+    """
+    return np.concatenate([part for spectrum in frame.log_spectra for part in _radial(spectrum)], dtype=np.float32)
+
+
+def _radial(spectrum: Float) -> tuple[Float, Float, Float]:
+    side = spectrum.shape[0]
+    rings, bins = _rings(side), _bins(side)
+    total = np.bincount(bins.label, spectrum.ravel(), bins.count.size)[: rings * _SECTORS].astype(np.float32)
+    total, count = (x.reshape(_BANDS, -1, _SECTORS) for x in (total, bins.count[: rings * _SECTORS]))
+    ring = (total.sum(axis=2) / count.sum(axis=2)).ravel()
+    sector = total.sum(axis=1) / count.sum(axis=1)
+    sector -= sector.mean(axis=1, keepdims=True)
+    return ring - ring.mean(), sector.ravel(), ring @ _slopes(rings)
+
+
+@block("spectrum.peaks", version=1, names=lambda params: [f"v{v % WORKING_SIZE:03d}u{u:03d}" for v, u in _PEAKS])
+def spectrum_peaks(frame: Frame, params: Params) -> Values:
+    """Height of ln |F| over its surroundings at multiples of 1/8 of the sampling rate: traces of upsampling and blocks.
+
+    Returns
+    -------
+    (21,) float32: the 3x3 mean at the frequency minus the mean of the 9x9 around it
+    """
+    samples = frame.log_spectra[0].ravel()
+    near, around = _peak_indices()
+    return samples[near].mean(axis=1) - samples[around].mean(axis=1)
+
+
+@cache
+def _peak_indices() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Flat indices into the luma spectrum of the 3x3 and of the 9x9 samples about each peak."""
+    width = WORKING_SIZE // 2 - 1
+
+    def square(reach: int) -> npt.NDArray[np.intp]:
+        step = np.arange(-reach, reach + 1)
+        rows = np.array([(v + step) % WORKING_SIZE for v, _ in _PEAKS])
+        columns = np.array([u - 1 + step for _, u in _PEAKS])
+        return (rows[:, :, None] * width + columns[:, None, :]).reshape(len(_PEAKS), -1)
+
+    return square(1), square(4)

@@ -1,0 +1,336 @@
+"""The cache of feature vectors: a folder with a manifest and Parquet shards.
+
+manifest.parquet      one row an image of the data set: path, sha256, label, group, kind, source, split, error
+shards/*.parquet      up to 1,000 rows each: sha256, variant, then one float32 column a feature
+shards/*.stale        rows of an earlier feature set that the last run did not ask for; may be deleted at any time
+
+Every shard carries its feature set in the Parquet metadata, and rows are keyed by (sha256, variant), so that paths,
+labels and splits may change without a vector being measured again. Each file is written under a temporary name and
+renamed: whatever happens, a file is whole or absent.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features import profiles as profiles  # registers every block
+from features.errors import OutputError, StoreError, UnknownNameError
+from features.spec import FeatureSet, Values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MANIFEST_COLUMNS", "Columns", "FeatureStore", "Features", "Key", "Shard"]
+
+MANIFEST_COLUMNS: Final = ("path", "sha256", "label", "group", "kind", "source", "split", "error")
+"""The columns of a manifest; `error` is empty where the image was measured."""
+
+Key = tuple[str, str]
+"""The sha256 of an image's bytes, in hex, and the name of its variant (empty for the image as it is)."""
+
+Columns = npt.NDArray[np.intp]
+"""Positions in a feature vector."""
+
+_KEY_COLUMNS = ("sha256", "variant")
+_METADATA = b"fauxface"
+_LIVE, _STALE, _TEMPORARY = ".parquet", ".stale", ".tmp"
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Feature vectors in memory.
+
+    Attributes
+    ----------
+    sha256, variant : list of str
+        The keys, sorted and unique.
+    values : (n, d) float32 array
+        One row a key, C order.
+    names : tuple of str
+        The names of the columns.
+    """
+
+    sha256: list[str]
+    variant: list[str]
+    values: Values
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """A file of feature vectors: the feature set as its metadata record it, and the keys of its rows in order."""
+
+    path: Path
+    record: Mapping[str, Any]
+    keys: tuple[Key, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> "Shard":
+        """Read a shard's metadata and keys; raise StoreError where it is damaged or no shard."""
+        table = _read(path, _KEY_COLUMNS)
+        try:
+            record = json.loads((table.schema.metadata or {})[_METADATA])
+            keys = zip(*(table.column(name).to_pylist() for name in _KEY_COLUMNS), strict=True)
+            return cls(path, record, tuple(keys))
+        except (KeyError, ValueError) as error:
+            raise StoreError(f"{path} is no shard of a feature store; delete it") from error
+
+    @property
+    def digest(self) -> str:
+        """The digest of the feature set that its rows were measured by."""
+        return str(self.record["digest"])
+
+    def lend(self, feature_set: FeatureSet, keys: Sequence[Key]) -> tuple[Values, FeatureSet, Columns]:
+        """Give another feature set what it shares with this shard.
+
+        Parameters
+        ----------
+        feature_set : FeatureSet
+            The set to fill.
+        keys : sequence of Key
+            Rows of this shard.
+
+        Returns
+        -------
+        (len(keys), len(feature_set.names)) float32 array
+            The values of the blocks whose digests agree; zero elsewhere.
+        FeatureSet
+            The blocks that are left to measure.
+        (len(that.names),) intp array
+            The columns where their values belong.
+        """
+        held = {entry["digest"] for entry in self.record["blocks"]}
+        todo = FeatureSet(feature_set.profile, tuple(spec for spec in feature_set.blocks if spec.digest not in held))
+        names, lacking = np.array(feature_set.names), set(todo.names)
+        lacks = np.array([name in lacking for name in feature_set.names])
+        rows = {key: row for row, key in enumerate(self.keys)}
+        values = np.zeros((len(keys), len(names)), np.float32)
+        values[:, ~lacks] = _values(self.path, names[~lacks].tolist())[[rows[key] for key in keys]]
+        return values, todo, np.flatnonzero(lacks)
+
+
+class FeatureStore:
+    """A folder of feature vectors, read by training and filled by `pipelines.extract`."""
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        """Name the folder; nothing is read or written yet."""
+        self.root = Path(root)
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({str(self.root)!r})"
+
+    @cached_property
+    def feature_set(self) -> FeatureSet:
+        """What the store holds.
+
+        Raises
+        ------
+        StoreError
+            Where the store is absent, empty, damaged, or in the middle of a change of feature set.
+        FeatureMismatchError, UnknownNameError
+            Where this version measures a block otherwise, or not at all.
+        """
+        return self._feature_set(self._live_shards())
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether a run has begun to fill the store."""
+        return self._manifest.is_file()
+
+    @property
+    def _manifest(self) -> Path:
+        return self.root / "manifest.parquet"
+
+    def manifest(self) -> "pd.DataFrame":
+        """Read the manifest, one row an image of the data set, with the columns of `MANIFEST_COLUMNS`."""
+        if not self.has_manifest:
+            raise StoreError(self._advice)
+        frame: pd.DataFrame = _read(self._manifest, MANIFEST_COLUMNS).to_pandas()
+        return frame
+
+    def load(self, names: Sequence[str] | None = None) -> Features:
+        """Read all rows, sorted by key, each key once.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            The features to read, in this order; all by default.
+
+        Raises
+        ------
+        StoreError
+            As `feature_set`.
+        UnknownNameError
+            Where a name is no feature of this store.
+        """
+        shards = self._live_shards()
+        known = self._feature_set(shards).names
+        names = known if names is None else tuple(names)
+        for name in set(names) - set(known):
+            raise UnknownNameError("feature", name, known)
+        order = {key: row for row, key in enumerate(sorted({key for shard in shards for key in shard.keys}))}
+        values = np.empty((len(order), len(names)), np.float32)
+        for shard in shards:
+            values[[order[key] for key in shard.keys]] = _values(shard.path, names)
+        return Features([key[0] for key in order], [key[1] for key in order], values, names)
+
+    def shards(self) -> list[Shard]:
+        """Open every shard, stale ones too, sorted by file name."""
+        paths = (self.root / "shards").glob("*")
+        return [Shard.open(path) for path in sorted(paths) if path.suffix in (_LIVE, _STALE)]
+
+    def prepare(self) -> None:
+        """Make the folder where it is missing, and remove what a killed run left half written.
+
+        Raises
+        ------
+        OutputError
+            Where it cannot be made.
+        StoreError
+            Where it holds something else.
+        """
+        shards = self.root / "shards"
+        if self.root.is_dir() and not shards.is_dir() and any(self.root.iterdir()):
+            raise StoreError(f"{self.root} is not empty and no feature store; choose another folder")
+        try:
+            shards.mkdir(parents=True, exist_ok=True)
+            for path in self.root.rglob("*" + _TEMPORARY):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.root}: {_cause(error)}") from error
+
+    def write_shard(self, feature_set: FeatureSet, keys: Sequence[Key], values: Values) -> Path:
+        """Write rows as one shard, named by the feature set and the keys.
+
+        Parameters
+        ----------
+        feature_set : FeatureSet
+            What was measured.
+        keys : sequence of Key
+            One a row.
+        values : (len(keys), len(feature_set.names)) float32 array
+            One vector a row.
+
+        Raises
+        ------
+        OutputError
+            Where the shard cannot be written.
+        """
+        name = hashlib.sha256(json.dumps([feature_set.digest, keys]).encode()).hexdigest()[:16]
+        path = self.root / "shards" / (name + _LIVE)
+        _write(path, _shard_table(feature_set, keys, values), use_byte_stream_split=list(feature_set.names))
+        return path
+
+    def write_manifest(self, columns: Mapping[str, Sequence[object]]) -> None:
+        """Replace the manifest by the columns of `MANIFEST_COLUMNS`; raise OutputError where it cannot be written."""
+        table = pa.table({name: _plain(columns[name]) for name in MANIFEST_COLUMNS})
+        _write(self._manifest, table)
+
+    def tidy(self, digest: str) -> None:
+        """Keep the rows of one feature set live, once each, and set aside what is left of others.
+
+        A shard whose keys are all held by larger live shards is deleted; one of another feature set that still has
+        rows of its own becomes stale. Raises OutputError where the folder cannot be changed.
+        """
+        try:
+            self._tidy(digest)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.root}: {_cause(error)}") from error
+
+    def _tidy(self, digest: str) -> None:
+        held: set[Key] = set()
+        for shard in sorted(self.shards(), key=lambda shard: (shard.digest != digest, -len(shard.keys))):
+            if held.issuperset(shard.keys):
+                shard.path.unlink()
+            elif shard.digest == digest:
+                held.update(shard.keys)
+                shard.path.replace(shard.path.with_suffix(_LIVE))
+            else:
+                shard.path.replace(shard.path.with_suffix(_STALE))
+
+    def _live_shards(self) -> list[Shard]:
+        if shards := [shard for shard in self.shards() if shard.path.suffix == _LIVE]:
+            return shards
+        raise StoreError(self._advice)
+
+    @property
+    def _advice(self) -> str:
+        return f"no features in {self.root}; measure them with: python cli.py extract DATASET --out {self.root}"
+
+    def _feature_set(self, shards: Sequence[Shard]) -> FeatureSet:
+        if len({shard.digest for shard in shards}) > 1:
+            raise StoreError(f"{self.root} holds rows of two feature sets: extract was interrupted, run it again")
+        return FeatureSet.from_json(shards[0].record)
+
+
+def _shard_table(feature_set: FeatureSet, keys: Sequence[Key], values: Values) -> pa.Table:
+    """Lay rows out as a table; the float columns are views of one transposed copy."""
+    columns = np.ascontiguousarray(values.T)
+    arrays = [pa.array([key[i] for key in keys], pa.string()) for i in range(len(_KEY_COLUMNS))]
+    arrays += [pa.Array.from_buffers(pa.float32(), len(keys), [None, pa.py_buffer(column)]) for column in columns]
+    fields = [pa.field(name, pa.string(), nullable=False) for name in _KEY_COLUMNS]
+    fields += [pa.field(name, pa.float32(), nullable=False) for name in feature_set.names]
+    metadata = {_METADATA: json.dumps(feature_set.to_json(), sort_keys=True)}
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
+
+
+def _plain(values: Sequence[object]) -> list[object]:
+    """Make text valid UTF-8; stray bytes of a file name are written as escapes."""
+    return [
+        value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if isinstance(value, str)
+        else value
+        for value in values
+    ]
+
+
+def _write(path: Path, table: pa.Table, **options: Any) -> None:
+    """Write a table under a temporary name, bring it to the disk and rename it."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table, sink, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False, **options
+    )
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(sink.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {_cause(error)}") from error
+
+
+def _read(path: Path, names: Sequence[str]) -> pa.Table:
+    """Read some columns of a Parquet file; raise StoreError where that fails."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=list(names), use_threads=False).select(list(names))
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise StoreError(f"{path} is damaged ({error}); delete it and run extract again") from error
+
+
+def _values(path: Path, names: Sequence[str]) -> Values:
+    """Read float columns of a shard: (n, len(names)) float32, a transposed view."""
+    table = _read(path, names)
+    columns = np.empty((len(names), table.num_rows), np.float32)
+    for column, chunks in zip(columns, table.columns, strict=True):
+        column[:] = chunks.combine_chunks().to_numpy()
+    return columns.T
+
+
+def _cause(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,322 @@
+"""A trained detector on disk: a folder that is read, checked and run without LightGBM.
+
+    manifest.json   what it is, what it measures, how it was trained, the sha256 of every other file
+    booster.onnx    the trees as scoring runs them
+    booster.txt     the same trees as LightGBM wrote them, to explain and to train on
+    MODEL_CARD.md   for people
+
+The digest of a bundle is the sha256 of its manifest, and the manifest vouches for the files. Nothing in it tells time
+or place, so the same training gives the same digest, and a bundle can be moved.
+
+To change the format: raise FORMAT_VERSION, teach `load` to read the older versions too, and keep one bundle of each
+version in tests/archives, where a test loads it for ever.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from features import profiles as profiles  # importing it registers every block
+from features.errors import BundleError, FeatureMismatchError, OutputError, UnknownNameError
+from features.spec import FeatureSet
+from models.calibration import Calibration, OperatingPoints
+from models.verdict import ModelRef
+
+__all__ = ["FILES", "FORMAT_VERSION", "PRETRAINED", "Bundle", "Trees", "inspect", "load", "resolve", "save", "verify"]
+
+FORMAT_VERSION: Final = 1
+"""The version of the bundle's form that `save` writes."""
+
+FILES: Final = ("booster.onnx", "booster.txt", "MODEL_CARD.md")
+"""What a bundle holds beside its manifest."""
+
+PRETRAINED: Final = Path(__file__).parent / "pretrained"
+"""The bundles that ship, one folder each."""
+
+MANIFEST: Final = "manifest.json"
+
+_MAX_BYTES = 1 << 30
+_MAX_MANIFEST_BYTES = 1 << 24
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+Values = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+
+
+class Trees:
+    """The boosted trees in onnxruntime, on one thread."""
+
+    def __init__(self, onnx: bytes) -> None:
+        """Load the model that `models.booster.to_onnx` wrote; BundleError where it is no such model."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # one node: nothing to gain
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+            (self._input,), (self._output,) = self._session.get_inputs(), self._session.get_outputs()
+        except Exception as error:  # onnxruntime has no common class of errors
+            raise BundleError(f"booster.onnx does not load: {str(error).splitlines()[0]}") from error
+
+    @property
+    def width(self) -> int:
+        """How many features a row has."""
+        return int(self._input.shape[1])
+
+    def scores(self, values: Values) -> npt.NDArray[np.float32]:
+        """Raw scores (log odds before calibration) of (n, d) float32 rows: (n,) float32."""
+        (scores,) = self._session.run([self._output.name], {self._input.name: np.ascontiguousarray(values, np.float32)})
+        return np.asarray(scores, np.float32).ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A detector ready to judge.
+
+    Attributes
+    ----------
+    name, digest : str
+        What it is called, and the sha256 of its manifest.
+    feature_set : FeatureSet
+        What it measures; a row of `values` has `feature_set.names`, in order.
+    calibration, points
+        From scores to probabilities to verdicts.
+    trees : Trees
+        From values to scores.
+    manifest : dict
+        The whole record.
+    """
+
+    name: str
+    digest: str
+    feature_set: FeatureSet
+    calibration: Calibration
+    points: OperatingPoints
+    trees: Trees
+    manifest: Mapping[str, Any]
+
+    @property
+    def ref(self) -> ModelRef:
+        """How a verdict names this detector."""
+        return ModelRef(self.name, self.digest)
+
+    def probability(self, values: Values) -> Floats:
+        """Calibrated probability, at equal priors, that each row is of a fake image.
+
+        Parameters
+        ----------
+        values : (n, d) float32 array
+            Finite, in the order of `feature_set.names`.
+
+        Returns
+        -------
+        (n,) float64 array
+            Bit for bit the same for a row whatever rows stand beside it.
+        """
+        if values.ndim != 2 or values.shape[1] != self.trees.width:
+            raise FeatureMismatchError(f"{self.name} takes rows of {self.trees.width} values, not {values.shape}")
+        return self.calibration.probability(self.trees.scores(values))
+
+    def decide(self, probability: float) -> str:
+        """Name the verdict on a probability (at equal priors): `fake`, `real` or `uncertain`."""
+        return self.points.decide(probability)
+
+
+def resolve(model: str) -> Path:
+    """Find the folder of a detector.
+
+    Parameters
+    ----------
+    model : str
+        The name of a detector that ships (`fast`), or the path of a bundle.
+
+    Raises
+    ------
+    UnknownNameError
+        A bare name that is neither.
+    BundleError
+        A path where there is no bundle.
+    """
+    shipped = {found.parent.name: found.parent for found in PRETRAINED.glob(f"*/{MANIFEST}")}
+    if model in shipped:
+        return shipped[model]
+    path = Path(model)
+    if path.is_dir():
+        return path
+    if path.name != model or path.exists():
+        raise BundleError(f"no bundle at {model!r}: {'not a folder' if path.exists() else 'no such folder'}")
+    raise UnknownNameError("model", model, shipped or {"the path of a bundle"})
+
+
+def save(path: str | os.PathLike[str], manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Write a bundle whole: into a folder beside its place, which is renamed once it is complete.
+
+    Parameters
+    ----------
+    path : path
+        The folder to make; a bundle that is there is replaced, anything else is left alone.
+    manifest : mapping
+        JSON values: everything but `format_version` and `files`, which are added.
+    files : mapping
+        The bytes of each of FILES.
+
+    Returns
+    -------
+    dict
+        The manifest as written.
+
+    Raises
+    ------
+    OutputError
+        The place is taken by something else, or cannot be written.
+    """
+    digests = {name: hashlib.sha256(files[name]).hexdigest() for name in FILES}
+    written = {"format_version": FORMAT_VERSION, **manifest, "files": digests}
+    text = json.dumps(written, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    _write_folder(Path(path), {**{name: files[name] for name in FILES}, MANIFEST: text.encode()})
+    return written
+
+
+def load(path: str | os.PathLike[str]) -> Bundle:
+    """Load a detector after checking every file of it.
+
+    Raises
+    ------
+    BundleError
+        Absent, incomplete, damaged, or of a format this version does not read; the message names the file.
+    UnknownNameError, FeatureMismatchError
+        It measures a block that this version does not have, or measures differently.
+    """
+    root = Path(path)
+    raw, manifest = _read_manifest(root)
+    contents = {name: _read_checked(root, name, digest) for name, digest in manifest["files"].items()}
+    try:
+        feature_set = FeatureSet.from_json(manifest["feature_set"])
+        calibration = Calibration.from_json(manifest["calibration"])
+        points = OperatingPoints.from_json(manifest["operating_points"])
+        name, names = str(manifest["name"]), tuple(manifest["feature_names"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(f"{root / MANIFEST}: malformed: {type(error).__name__}: {error}") from error
+    trees = Trees(contents["booster.onnx"])
+    if names != feature_set.names or trees.width != len(names):
+        raise FeatureMismatchError(
+            f"{root}: trained on {len(names)} features by other names or in another order than this version's"
+            f" {len(feature_set.names)} of profile {feature_set.profile}"
+        )
+    return Bundle(name, hashlib.sha256(raw).hexdigest(), feature_set, calibration, points, trees, manifest)
+
+
+def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what a bundle says of itself, its digest first, without loading or checking its files.
+
+    Raises
+    ------
+    BundleError
+        No readable manifest.
+    """
+    raw, manifest = _read_manifest(Path(path))
+    return {"digest": hashlib.sha256(raw).hexdigest(), **manifest}
+
+
+def verify(path: str | os.PathLike[str]) -> list[str]:
+    """List everything that is wrong with a bundle; empty where it is whole and loads."""
+    root = Path(path)
+    try:
+        _, manifest = _read_manifest(root)
+    except BundleError as error:
+        return [str(error)]
+    problems = []
+    for name, digest in manifest["files"].items():
+        try:
+            _read_checked(root, name, digest)
+        except BundleError as error:
+            problems.append(str(error))
+    known = {MANIFEST, *manifest["files"]}
+    problems += [f"{found}: not part of the bundle" for found in sorted(root.iterdir()) if found.name not in known]
+    return problems or _load_problems(root)
+
+
+def _load_problems(root: Path) -> list[str]:
+    try:
+        load(root)
+    except (BundleError, FeatureMismatchError, UnknownNameError) as error:
+        return [str(error)]
+    return []
+
+
+def _read_manifest(root: Path) -> tuple[bytes, dict[str, Any]]:
+    """Read and check the manifest's outer form: its version and the names of its files."""
+    path = root / MANIFEST
+    raw = _read_bounded(path, _MAX_MANIFEST_BYTES)
+    try:
+        manifest = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: not JSON: {error}") from error
+    if not isinstance(manifest, dict) or "format_version" not in manifest:
+        raise BundleError(f"{path}: not the manifest of a bundle: it has no format_version")
+    version = manifest["format_version"]
+    if version != FORMAT_VERSION:
+        raise BundleError(f"{path}: format_version {version!r} is not known; this version reads {FORMAT_VERSION}")
+    _check_file_table(path, manifest.get("files"))
+    return raw, manifest
+
+
+def _check_file_table(path: Path, files: object) -> None:
+    if not isinstance(files, dict):
+        raise BundleError(f"{path}: no table of files")
+    for name, digest in files.items():
+        if not _FILE_NAME.fullmatch(name):
+            raise BundleError(f"{path}: {name!r} is not a plain file name")
+        if not isinstance(digest, str):
+            raise BundleError(f"{path}: the sha256 of {name} is not a string")
+    for name in FILES:
+        if name not in files:
+            raise BundleError(f"{path}: the table of files lacks {name}")
+
+
+def _read_checked(root: Path, name: str, digest: str) -> bytes:
+    data = _read_bounded(root / name, _MAX_BYTES)
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise BundleError(f"{root / name}: damaged: its sha256 is not the one in {MANIFEST}")
+    return data
+
+
+def _read_bounded(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise BundleError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    if len(data) > limit:
+        raise BundleError(f"{path}: larger than {limit:,} bytes")
+    return data
+
+
+def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Put a complete folder in place of `path`; what was there stays until the new one is whole."""
+    if path.exists() and not (path / MANIFEST).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputError(f"{path}: exists and is not a bundle; choose another place or remove it")
+    place = path.resolve()
+    fresh, old = (place.with_name(f".{place.name}.{os.getpid()}.{part}") for part in ("new", "old"))
+    try:
+        fresh.mkdir(parents=True)
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        if place.exists():
+            place.rename(old)
+        fresh.rename(place)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

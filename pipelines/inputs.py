@@ -1,0 +1,147 @@
+"""What the user names becomes a stream of inputs: files, folders, globs, zips, lists and standard input.
+
+Nothing that was named vanishes: what cannot be opened is passed on as it is, so that its row carries the error.
+"""
+
+import glob
+import io
+import os
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+from features.decode import sniff
+from features.errors import ImageError
+from features.source import MEMBER
+
+__all__ = ["STDIN", "SUFFIXES", "Input", "expand"]
+
+Input = str | bytes
+"""The path of an image, or the bytes of the one that came on standard input."""
+
+STDIN: Final = "-"
+"""Stands for standard input: one image, or a list of paths."""
+
+# fmt: off
+SUFFIXES: Final = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
+    ".gif", ".heic", ".heif", ".avif", ".jp2",  # not measured: their rows say so
+)
+# fmt: on
+"""The endings, in lower case, by which a folder or a zip is searched for images."""
+
+_HEAD = 16  # bytes within which every image header has a control character, and a path has none
+
+
+def expand(arguments: Sequence[str], *, stdin: io.BufferedReader | None = None) -> Iterator[Input]:
+    """Name every image behind the arguments of a command, lazily and in a stable order.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        A file, a folder (searched to any depth), a glob, a zip (its members), `@list` (a file with one path a line)
+        or `-` (standard input: paths, one a line or each ended by a NUL byte; or the bytes of one image).
+    stdin : buffered reader, optional
+        What `-` reads; standard input unless given.
+
+    Yields
+    ------
+    str or bytes
+        Paths, members as `archive.zip!/name.jpg`; bytes only for an image on standard input.
+    """
+    for argument in arguments:
+        if argument == STDIN:
+            yield from _standard_input(stdin or cast(io.BufferedReader, sys.stdin.buffer))
+        elif argument.startswith("@"):
+            yield from _listed(argument)
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            yield from _globbed(argument)
+        else:
+            yield from _path(argument)
+
+
+def _path(path: str) -> Iterator[str]:
+    """Yield a file itself, or what a folder or a zip holds."""
+    if path.lower().endswith(".zip") and Path(path).is_file():
+        yield from _members(path)
+    elif Path(path).is_dir():
+        yield from _files(path)
+    else:
+        yield path
+
+
+def _files(folder: str) -> Iterator[str]:
+    """Yield the images below a folder, sorted in each; itself where it holds none, and every folder not listable."""
+    unlisted: list[str] = []
+    empty = True
+    for parent, folders, names in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
+        folders.sort()
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES):
+                empty = False
+                yield f"{parent.rstrip(os.sep)}{os.sep}{name}"
+    yield from unlisted or ([folder] if empty else [])
+
+
+def _members(archive: str) -> Iterator[str]:
+    """Yield the images in a zip; where it has none or is damaged, an address whose row says so."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = sorted(name for name in opened.namelist() if name.lower().endswith(SUFFIXES))
+    except (OSError, zipfile.BadZipFile):
+        names = []
+    yield from (f"{archive}{MEMBER}{name}" for name in names or [""])
+
+
+def _globbed(pattern: str) -> Iterator[str]:
+    """Yield what the matches of a pattern hold, in order; itself where it matches nothing or is malformed."""
+    path = Path(pattern)
+    try:
+        matches = sorted(str(match) for match in Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except ValueError:
+        matches = []
+    for match in matches or [pattern]:
+        yield from _path(match)
+
+
+def _listed(argument: str) -> Iterator[str]:
+    if not Path(argument[1:]).is_file():
+        yield argument
+        return
+    with open(argument[1:], "rb") as file:
+        yield from _paths(file)
+
+
+def _standard_input(stream: io.BufferedReader) -> Iterator[Input]:
+    if _is_image(stream.peek()):
+        yield stream.read()
+    else:
+        yield from _paths(stream)
+
+
+def _is_image(head: bytes) -> bool:
+    """Tell an image from a list of paths, one of which may begin with `BM` or `GIF8` as images do."""
+    try:
+        return bool(sniff(head)) and min(head[:_HEAD]) < ord("\t")
+    except ImageError:
+        return False
+
+
+def _paths(file: io.BufferedReader) -> Iterator[str]:
+    """Yield what the lines (or NUL-ended records) of a list name; blank lines are nothing."""
+    separator = b"\0" if b"\0" in file.peek() else b"\n"
+    for line in _split(file, separator):
+        if path := line if separator == b"\0" else line.strip(b"\r"):
+            yield from _path(os.fsdecode(path))
+
+
+def _split(file: io.BufferedReader, separator: bytes) -> Iterator[bytes]:
+    """Yield records as they arrive, without their separator."""
+    rest = b""
+    while block := file.read1():
+        *whole, rest = (rest + block).split(separator)
+        yield from whole
+    if rest:
+        yield rest

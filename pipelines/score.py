@@ -1,0 +1,160 @@
+"""Gives a verdict on every image, one row each as it is done, whatever becomes of the others."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from itertools import chain, islice
+from typing import Final
+
+from features.decode import Pixels
+from features.errors import ImageError, UnknownNameError
+from features.frame import Frame
+from features.source import read_bytes
+from models.bundle import Bundle, load, resolve
+from models.calibration import with_prior
+from models.verdict import ErrorRef, ModelRef, Verdict
+from pipelines.engine import cores, map_jobs
+from pipelines.inputs import STDIN, Input
+
+__all__ = ["COLUMNS", "FACES", "SHOWN", "Detector", "Source", "load_detector", "score"]
+
+FACES: Final = ("auto", "off")
+"""How faces are found; until they are, every image is scored whole."""
+
+# fmt: off
+COLUMNS: Final = (
+    "path", "sha256", "probability", "verdict", "reason", "face",
+    "model.name", "model.digest", "error.type", "error.message",
+)
+# fmt: on
+"""The columns of a verdict in csv."""
+
+SHOWN: Final = {"verdict": 9, "probability": 11, "path": 0, "error.message": 0}
+"""The columns of a verdict in a table, and their widths."""
+
+_CHUNK = 32  # images a job
+_FEW = 256  # inputs that one process scores in less time than it takes to start others
+
+Source = str | os.PathLike[str] | bytes | Pixels
+"""What an image is given as."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """A bundle that gives verdicts on images."""
+
+    bundle: Bundle
+
+    def score(self, source: Source, *, path: str | None = None) -> Verdict:
+        """Judge one image; what is wrong with it stands in the verdict and is not raised.
+
+        Parameters
+        ----------
+        source : path, bytes or array
+            A file, a member of a zip (`set.zip!/a.jpg`), a whole encoded image, or uint8 pixels: (H, W) grey,
+            (H, W, 3) RGB or (H, W, 4) RGBA.
+        path : str, optional
+            What the verdict names as its path; that of `source` unless given.
+        """
+        if path is None and isinstance(source, str | os.PathLike):
+            path = os.fspath(source)
+        digest = None
+        try:
+            data = read_bytes(source) if isinstance(source, str | os.PathLike) else source
+            digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
+            probability = self._probability(Frame.load(data))
+        except ImageError as error:
+            return Verdict(path, digest, None, None, None, None, self._ref, ErrorRef.of(error))
+        verdict = self.bundle.decide(probability)
+        reason = self._uncertain if verdict == "uncertain" else None
+        return Verdict(path, digest, probability, verdict, reason, None, self._ref)
+
+    def _probability(self, frame: Frame) -> float:
+        return float(self.bundle.probability(self.bundle.feature_set.compute(frame)[None])[0])
+
+    @cached_property
+    def _ref(self) -> ModelRef:
+        return self.bundle.ref
+
+    @cached_property
+    def _uncertain(self) -> str:
+        points = self.bundle.points
+        return f"between the points for real ({points.real_below:.4f}) and for fake ({points.fake_from:.4f})"
+
+
+@lru_cache(maxsize=4)
+def load_detector(model: str = "fast") -> Detector:
+    """Load a detector, once a process.
+
+    Parameters
+    ----------
+    model : str
+        The name of one that ships (`fast`), or the path of a bundle.
+
+    Raises
+    ------
+    UnknownNameError, BundleError, FeatureMismatchError
+        Where there is none, or it is damaged or measures otherwise than this version.
+    """
+    return Detector(load(resolve(model)))
+
+
+def score(
+    inputs: Iterable[Input],
+    *,
+    model: str = "fast",
+    faces: str = "auto",
+    workers: int | None = None,
+    ordered: bool = False,
+    prior: float | None = None,
+) -> Iterator[Verdict]:
+    """Judge every input; verdicts come as they are done.
+
+    Parameters
+    ----------
+    inputs : iterable of str or bytes
+        Paths (`pipelines.inputs.expand` makes them); the bytes of an image get the path `-`.
+    model : str
+        As `load_detector` takes it.
+    faces : str
+        One of `FACES`.
+    workers : int, optional
+        Processes; unless given one for few inputs, else as many as there are cores. Verdicts do not depend on it.
+        One process takes inputs as they come, several need all of them named first.
+    ordered : bool
+        Whether verdicts come in the order of the inputs.
+    prior : float, optional
+        Share of fakes among such images, between 0 and 1: probabilities are moved to it, verdicts stay.
+
+    Raises
+    ------
+    UnknownNameError, BundleError, FeatureMismatchError
+        As `load_detector` raises them, at once; and for an unknown value of `faces`.
+    """
+    if faces not in FACES:
+        raise UnknownNameError("way to find faces", faces, FACES)
+    load_detector(model)  # what is wrong with it shows before any process is started
+    if workers != 1:
+        inputs = list(inputs)  # here and not by a thread that feeds processes, where no interrupt would reach it
+        workers = workers or (1 if len(inputs) < _FEW else cores())
+    chunks = _chunks(iter(inputs), 1 if workers == 1 else _CHUNK)
+    return chain.from_iterable(map_jobs(partial(_score_chunk, model, prior), chunks, workers=workers, ordered=ordered))
+
+
+def _chunks(inputs: Iterator[Input], size: int) -> Iterator[list[Input]]:
+    while chunk := list(islice(inputs, size)):
+        yield chunk
+
+
+def _score_chunk(model: str, prior: float | None, chunk: list[Input]) -> list[Verdict]:
+    detector = load_detector(model)
+    verdicts = [detector.score(entry, path=STDIN if isinstance(entry, bytes) else entry) for entry in chunk]
+    return verdicts if prior is None else [_moved(verdict, prior) for verdict in verdicts]
+
+
+def _moved(verdict: Verdict, prior: float) -> Verdict:
+    if verdict.probability is None:
+        return verdict
+    return replace(verdict, probability=with_prior(verdict.probability, prior))

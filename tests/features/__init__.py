@@ -1,0 +1,1 @@
+"""Tests of the features: an image becomes a vector."""

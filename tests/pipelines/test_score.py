@@ -1,0 +1,183 @@
+"""Verdicts: the same whatever the way in, the company, the order and the number of processes; errors stay in rows."""
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from features.errors import BundleError, UnknownNameError
+from models.verdict import Verdict
+from pipelines import score as module
+from pipelines.inputs import Input
+from pipelines.score import Detector, Source, load_detector, score
+from tests.images import jpeg, photo, png
+
+
+@pytest.fixture(scope="module")
+def detector(small_detector: Path) -> Detector:
+    return load_detector(str(small_detector))
+
+
+@pytest.fixture(scope="module")
+def model(small_detector: Path) -> str:
+    return str(small_detector)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    root = tmp_path_factory.mktemp("images")
+    for seed in range(70):
+        (root / f"{seed:02d}.jpg").write_bytes(jpeg(photo(seed, 64 + seed)))
+    return sorted(map(str, root.iterdir()))
+
+
+BAD = {
+    "empty.jpg": (b"", "empty_file"),
+    "text.jpg": (b"hello", "not_an_image"),
+    "cut.jpg": (jpeg(photo(1))[:3000], "corrupt_image"),
+    "tiny.png": (png(photo(1, 8)), "image_too_small"),
+    "anim.gif": (b"GIF89a" + bytes(100), "unsupported_image"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_with_an_image_stands_in_its_verdict(detector: Detector, tmp_path: Path, name: str) -> None:
+    data, code = BAD[name]
+    (tmp_path / name).write_bytes(data)
+    verdict = detector.score(tmp_path / name)
+    assert verdict.error is not None
+    assert verdict.error.type == code
+    assert (verdict.path, verdict.probability, verdict.verdict) == (str(tmp_path / name), None, None)
+    assert verdict.sha256 is not None
+
+
+def test_a_missing_file_has_no_digest(detector: Detector, tmp_path: Path) -> None:
+    verdict = detector.score(tmp_path / "missing.jpg")
+    assert verdict.sha256 is None
+    assert verdict.error is not None
+    assert verdict.error.type == "unreadable_file"
+
+
+def test_the_way_in_does_not_matter(detector: Detector, tmp_path: Path) -> None:
+    rgb = photo(5)
+    data = png(rgb)
+    (tmp_path / "a.png").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("in/a.png", data)
+    ways: list[Source] = [str(tmp_path / "a.png"), tmp_path / "a.png", f"{tmp_path}/a.zip!/in/a.png", data, rgb]
+    verdicts = [detector.score(way) for way in ways]
+    assert len({verdict.probability for verdict in verdicts}) == 1
+    assert [verdict.sha256 for verdict in verdicts] == [verdicts[0].sha256] * 4 + [None]
+    assert [verdict.path for verdict in verdicts[3:]] == [None, None]
+
+
+def test_a_verdict_follows_the_operating_points(detector: Detector, images: list[str]) -> None:
+    points = detector.bundle.points
+    for verdict in map(detector.score, images):
+        assert verdict.probability is not None
+        assert verdict.verdict == points.decide(verdict.probability)
+        assert (verdict.reason is None) == (verdict.verdict != "uncertain")
+        assert verdict.model == detector.bundle.ref
+
+
+def test_what_is_uncertain_says_why(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(detector.bundle), "decide", lambda self, probability: "uncertain")
+    points = detector.bundle.points
+    reason = f"between the points for real ({points.real_below:.4f}) and for fake ({points.fake_from:.4f})"
+    assert detector.score(photo(1)).reason == reason
+
+
+def test_company_processes_and_order_do_not_matter(detector: Detector, model: str, images: list[str]) -> None:
+    alone = [detector.score(path) for path in images]
+    assert list(score(images, model=model, workers=1)) == alone
+    assert list(score(reversed(images), model=model, workers=1)) == alone[::-1]
+    assert list(score(images, model=model, workers=2, ordered=True)) == alone
+    assert sorted(score(images, model=model, workers=2), key=lambda verdict: str(verdict.path)) == alone
+
+
+def test_one_process_scores_as_inputs_come(model: str, images: list[str]) -> None:
+    taken: list[Input] = []
+
+    def inputs() -> Iterator[Input]:
+        for path in images:
+            taken.append(path)
+            yield path
+
+    verdicts = score(inputs(), model=model, workers=1)
+    next(verdicts)
+    assert len(taken) == 1
+    next(verdicts)
+    assert len(taken) == 2
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 1), (3, 1), (4, 7), (9, 7)])
+def test_many_inputs_get_every_core(
+    model: str, monkeypatch: pytest.MonkeyPatch, images: list[str], count: int, expected: int
+) -> None:
+    used: list[tuple[int, int]] = []
+
+    def map_jobs(fn: object, jobs: Iterator[list[Input]], *, workers: int, ordered: bool) -> Iterator[list[Verdict]]:
+        used.append((workers, sum(len(job) for job in jobs)))
+        return iter([])
+
+    monkeypatch.setattr(module, "map_jobs", map_jobs)
+    monkeypatch.setattr(module, "cores", lambda: 7)
+    monkeypatch.setattr(module, "_FEW", 4)
+    list(score(images[:count], model=model))
+    assert used == [(expected, count)]
+
+
+def test_the_bytes_of_standard_input_get_its_name(model: str) -> None:
+    (verdict,) = score([jpeg(photo(1))], model=model)
+    assert verdict.path == "-"
+    assert verdict.probability is not None
+
+
+def test_a_prior_moves_probabilities_and_no_verdict(model: str, images: list[str], tmp_path: Path) -> None:
+    inputs = [*images[:5], str(tmp_path / "missing.jpg")]
+    plain = list(score(inputs, model=model))
+    moved = list(score(inputs, model=model, prior=0.01))
+    assert [verdict.verdict for verdict in moved] == [verdict.verdict for verdict in plain]
+    for before, after in zip(plain[:5], moved, strict=False):
+        assert before.probability is not None
+        assert after.probability is not None
+        odds = before.probability / (1 - before.probability) / 99
+        assert after.probability == pytest.approx(odds / (1 + odds))
+    assert moved[5].probability is None
+
+
+def test_wrong_names_are_refused_before_any_input_is_taken(model: str) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'auto'"):
+        score(["x"], model=model, faces="outo")
+    with pytest.raises(UnknownNameError, match="no model 'fsat'"):
+        score(["x"], model="fsat")
+    with pytest.raises(BundleError):
+        score(["x"], model="no/such/bundle")
+
+
+def test_scoring_loads_no_training_library(model: str, images: list[str]) -> None:
+    code = (
+        "import sys; from pipelines.score import load_detector\n"
+        "assert load_detector(sys.argv[1]).score(sys.argv[2]).probability is not None\n"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", code, model, images[0]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "onnxruntime" in loaded
+    assert not loaded & {"lightgbm", "onnx", "pandas", "pyarrow", "scipy", "sklearn", "skimage", "torch", "joblib"}
+
+
+@pytest.mark.realdata
+def test_real_faces_are_all_judged(model: str, deepfake_faces: Path) -> None:
+    with zipfile.ZipFile(deepfake_faces) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")][:50]
+        inputs = [f"{deepfake_faces}!/{name}" for name in names]
+        verdicts = list(score(inputs, model=model, ordered=True))
+        assert [verdict.path for verdict in verdicts] == inputs
+        assert all(verdict.error is None for verdict in verdicts)
+        first = archive.read(names[0])
+    assert verdicts[0].probability == load_detector(model).score(first).probability
