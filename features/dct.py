@@ -15,7 +15,7 @@ __all__ = ["dct_benford", "dct_grid_phase", "dct_moments"]
 
 _FLOOR = np.float32(0.01)
 _AC: Final = tuple((v, u) for v in range(8) for u in range(8) if v + u)
-_BASES = (10, 20)
+_BASE = 10
 _BLOCKS = 28  # a side
 _DIVERGENCES = ("kl", "renyi", "tsallis")
 _LARGEST = 2048  # no orthonormal 8x8 coefficient of 8-bit samples exceeds 2040
@@ -35,7 +35,7 @@ def dct_moments(frame: Frame, params: Params) -> Values:
     (252,) float32, statistic by statistic, coefficients row by row without DC
     """
     magnitude = np.abs(frame.dct)
-    square = magnitude * magnitude
+    square = frame.dct_square
     planes = (magnitude, square, square * square, (magnitude < 0.5).view(np.uint8))
     first, second, fourth, zeros = (_over_blocks(plane) for plane in planes)
     kurtosis = (fourth + _FLOOR) / (second + _FLOOR) ** 2
@@ -68,27 +68,23 @@ def dct_grid_phase(frame: Frame, params: Params) -> Values:
 
 
 class _Benford(NamedTuple):
-    """First digits in one base: the digit of each magnitude, and candidate laws (K, base - 1), each summing to 1."""
+    """First decimal digits: the digit of each magnitude, and candidate laws (K, 9), each summing to 1."""
 
     digit: npt.NDArray[np.intp]
     laws: npt.NDArray[np.float64]
 
 
 @cache
-def _benford(base: int) -> _Benford:
+def _benford() -> _Benford:
     digit = np.arange(_LARGEST + 1)
-    while (digit >= base).any():
-        digit = np.where(digit >= base, digit // base, digit)
-    m = np.arange(1, base)
+    while (digit >= _BASE).any():
+        digit = np.where(digit >= _BASE, digit // _BASE, digit)
+    m = np.arange(1, _BASE)
     laws = [np.log1p(1 / (a + m**beta)) for beta in np.arange(0.4, 2.5, 0.2) for a in (-0.5, 0.0, 0.5, 1.0, 2.0, 4.0)]
     return _Benford(digit, np.stack(laws) / np.sum(laws, axis=1, keepdims=True))
 
 
-def _benford_names(params: Params) -> list[str]:
-    return [f"b{base}.{d}.v{v}u{u}" for base in _BASES for d in _DIVERGENCES for v, u in _ZIGZAG]
-
-
-@block("dct.benford", version=1, names=_benford_names)
+@block("dct.benford", version=1, names=lambda params: [f"{d}.v{v}u{u}" for d in _DIVERGENCES for v, u in _ZIGZAG])
 def dct_benford(frame: Frame, params: Params) -> Values:
     """Distance of the first digits of nine AC coefficients from the generalised Benford law that fits them best.
 
@@ -96,7 +92,7 @@ def dct_benford(frame: Frame, params: Params) -> Values:
 
     Returns
     -------
-    (54,) float32: for bases 10 and 20 the symmetric Kullback-Leibler, Renyi and Tsallis (order 0.3) divergences
+    (27,) float32: the symmetric Kullback-Leibler, Renyi and Tsallis (both of order 0.3) divergences, each of all nine
 
     References
     ----------
@@ -106,15 +102,20 @@ def dct_benford(frame: Frame, params: Params) -> Values:
     rows, columns = np.transpose(_ZIGZAG)
     chosen = frame.dct[:, rows, :, columns].reshape(len(_ZIGZAG), -1)
     whole = np.minimum(np.rint(np.abs(chosen)), _LARGEST).astype(np.intp)
-    return np.concatenate([_divergences(whole, base) for base in _BASES], dtype=np.float32)
+    return _divergences(_digit_shares(whole)).astype(np.float32)
 
 
-def _divergences(whole: npt.NDArray[np.intp], base: int) -> npt.NDArray[np.float64]:
-    """Divergences of the digits of each row of magnitudes, (3 * rows,): all of one kind together."""
-    benford, rows = _benford(base), len(whole)
-    label = benford.digit[whole] + base * np.arange(rows)[:, None]
-    counts = np.bincount(label.ravel(), minlength=rows * base).reshape(rows, base)[:, 1:] + 0.5  # none is impossible
-    p = counts / counts.sum(axis=1, keepdims=True)
+def _digit_shares(whole: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Share of each first digit in each row of magnitudes, (rows, 9), from counts raised by a half."""
+    rows = len(whole)
+    label = _benford().digit[whole] + _BASE * np.arange(rows)[:, None]
+    counts = np.bincount(label.ravel(), minlength=rows * _BASE).reshape(rows, _BASE)[:, 1:] + 0.5
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _divergences(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Divergences of each row of digit shares from its nearest law, (3 * rows,): all of one kind together."""
+    benford = _benford()
     nearest = np.argmin((benford.laws**2).sum(axis=1) - 2 * p @ benford.laws.T, axis=1)
     q = benford.laws[nearest]
     kl = ((p - q) * np.log(p / q)).sum(axis=1)

@@ -106,22 +106,34 @@ class Frame:
         return block_dct(self.luma_float)
 
     @cached_property
+    def dct_square(self) -> Float:
+        """The squares of `dct`."""
+        return self.dct * self.dct
+
+    @cached_property
     def lbp(self) -> tuple[Float, ...]:
-        """Counts of local binary patterns in 4x4 cells, (16, 256) each: luma at 224, 112 and 56 px, Cr and Cb at 112."""
-        return tuple(_lbp_counts(plane) for plane in (*self.pyramid[:3], *self.chroma))
+        """Counts of local binary patterns in 4x4 cells, (16, 256): luma at 224, 112 and 56 px, Cr and Cb at 112."""
+        luma, half, quarter, _ = self.pyramid
+        (y1,), (y2, cr, cb), (y4,) = (_lbp_counts(*planes) for planes in ((luma,), (half, *self.chroma), (quarter,)))
+        return y1, y2, y4, cr, cb
 
 
 @cache
-def _lbp_cells(side: int) -> Pixels:
-    """The number of the cell, row by row, of each pixel of the inside of a plane."""
+def _lbp_cells(side: int, planes: int) -> Pixels:
+    """Map the pixels inside square planes stacked on each other to the numbers of their cells, 255 on a seam."""
     band = np.arange(side) * LBP_CELLS // side
-    return np.ascontiguousarray((band[:, None] * LBP_CELLS + band)[1:-1, 1:-1].astype(np.uint8))
+    cell = band[:, None] * LBP_CELLS + band
+    cell[[0, -1]] = 255
+    stacked = np.concatenate([np.where(cell == 255, 255, cell + LBP_CELLS**2 * plane) for plane in range(planes)])
+    return np.ascontiguousarray(stacked[1:-1, 1:-1].astype(np.uint8))
 
 
-def _lbp_counts(plane: Pixels) -> Float:
-    cells = LBP_CELLS * LBP_CELLS
-    pairs = [_lbp_cells(len(plane)), lbp_codes(plane)]
-    return np.asarray(cv2.calcHist(pairs, [0, 1], None, [cells, 256], [0, cells, 0, 256]), dtype=np.float32)
+def _lbp_counts(*planes: Pixels) -> Float:
+    """Count the patterns in each cell of planes of one size, (planes, 16, 256): stacked, they share each comparison."""
+    cells = LBP_CELLS**2 * len(planes)
+    found = [_lbp_cells(len(planes[0]), len(planes)), lbp_codes(np.concatenate(planes))]
+    counts = cv2.calcHist(found, [0, 1], None, [cells, 256], [0, cells, 0, 256])
+    return np.asarray(counts, dtype=np.float32).reshape(len(planes), -1, 256)
 
 
 def _from_array(array: Pixels) -> Pixels:

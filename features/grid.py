@@ -47,7 +47,7 @@ def _weights(size: int, side: int) -> Float:
     edges = np.linspace(0, size, side + 1)
     start = np.arange(size)
     overlap = np.minimum(edges[1:, None], start + 1) - np.maximum(edges[:-1, None], start)
-    return (np.clip(overlap, 0, 1) * side / size).astype(np.float32)
+    return np.asarray(np.clip(overlap, 0, 1) * side / size, dtype=np.float32)
 
 
 def cell_means(plane: Float, side: int) -> Float:
@@ -55,7 +55,8 @@ def cell_means(plane: Float, side: int) -> Float:
 
     Parameters
     ----------
-    plane : (H, W) float32
+    plane : (H, W) float32 array
+        Any unit.
     side : int
         Cells a side.
 
@@ -69,11 +70,11 @@ def cell_means(plane: Float, side: int) -> Float:
 
 @cache
 def _regions() -> Float:
-    """Contrasts of an 8x8 map as the columns of a matrix (64, 5): each is the mean of a region minus that of another."""
+    """Contrasts of an 8x8 map as columns of a matrix (64, 5): each is the mean of a region minus that of another."""
     row, column = np.mgrid[0:_SIDE, 0:_SIDE] - (_SIDE - 1) / 2
     inner = (row / 3.2) ** 2 + (column / 2.6) ** 2 <= 1
     core = (row / 2.0) ** 2 + (column / 1.6) ** 2 <= 1
-    upper, lower = (inner & (1 <= sign * row) & (sign * row <= 2) for sign in (-1.0, 1.0))
+    upper, lower = (inner & (sign * row >= 1) & (sign * row <= 2) for sign in (-1.0, 1.0))
     pairs = ((inner, ~inner), (core, inner & ~core), (column < 0, column > 0), (upper, lower), (row < -2, row > 2))
     return np.array([(a / a.sum() - b / b.sum()).ravel() for a, b in pairs], np.float32).T
 
@@ -108,12 +109,28 @@ def _square(plane: Signed) -> Float:
     "grid.dct", version=1, names=lambda params: [f"{band}.{cell}" for band in _BANDS for cell in cell_names(_DCT_SIDE)]
 )
 def grid_dct(frame: Frame, params: Params) -> Values:
-    """Log energy of six bands of the block DCT in 7x7 cells of 4x4 blocks, relative to the band's mean, (294,) float32."""
-    square = (frame.dct * frame.dct).reshape(_BLOCKS, -1)
-    cells = (_weights(_BLOCKS, _DCT_SIDE) @ square).reshape(_DCT_SIDE, 8, _DCT_SIDE, -1, 8).mean(axis=3)  # y, v, x, u
-    bands = [cells[:, v0:v1, :, u0:u1].mean(axis=(1, 3)).ravel() for v0, v1, u0, u1 in _BANDS.values()]
-    logs = np.log(np.stack(bands) + _FLOOR)
+    """Log energy of six bands of the block DCT in 7x7 cells of 4x4 blocks, minus the band's mean, (294,) float32."""
+    rows = _weights(_BLOCKS, _DCT_SIDE) @ frame.dct_square.reshape(_BLOCKS, -1)
+    cells = rows.reshape(-1, 8 * _BLOCKS // _DCT_SIDE) @ _across_blocks()
+    by_coefficient = cells.reshape(_DCT_SIDE, 8, _DCT_SIDE, 8).transpose(1, 3, 0, 2).reshape(64, -1)
+    logs = np.log(_band_matrix() @ by_coefficient + _FLOOR)
     return np.asarray(logs - logs.mean(axis=1, keepdims=True), dtype=np.float32).ravel()
+
+
+@cache
+def _across_blocks() -> Float:
+    """Averages of each of 8 coefficients over 4 blocks side by side, as a matrix (32, 8)."""
+    blocks = _BLOCKS // _DCT_SIDE
+    return np.tile(np.eye(8, dtype=np.float32), (blocks, 1)) / np.float32(blocks)
+
+
+@cache
+def _band_matrix() -> Float:
+    """Averages over the coefficients of each band, (6, 64)."""
+    matrix = np.zeros((len(_BANDS), 8, 8), np.float32)
+    for row, (v0, v1, u0, u1) in zip(matrix, _BANDS.values(), strict=True):
+        row[v0:v1, u0:u1] = 1 / ((v1 - v0) * (u1 - u0))
+    return matrix.reshape(len(_BANDS), 64)
 
 
 @block(

@@ -62,7 +62,8 @@ def log_spectrum(plane: Pixels | Float) -> Float:
 
     Parameters
     ----------
-    plane : (n, n) uint8 or float32, n even
+    plane : (n, n) uint8 or float32 array, n even
+        Samples from 0 to 255.
 
     Returns
     -------
@@ -79,7 +80,8 @@ def block_dct(luma: Float) -> Float:
 
     Parameters
     ----------
-    luma : (224, 224) float32
+    luma : (224, 224) float32 array
+        Samples from 0 to 255.
 
     Returns
     -------
@@ -99,7 +101,8 @@ def lbp_codes(plane: Pixels) -> Pixels:
 
     Parameters
     ----------
-    plane : (H, W) uint8
+    plane : (H, W) uint8 array
+        At least 3 by 3.
 
     Returns
     -------
@@ -125,7 +128,7 @@ def _high_pass(name: str) -> Callable[[Pixels], Signed]:
 
 
 def _minus_median(luma: Pixels) -> Signed:
-    return np.asarray(cv2.subtract(luma, cv2.medianBlur(luma, 3), dtype=cv2.CV_16S), dtype=np.int16)
+    return np.subtract(luma, cv2.medianBlur(luma, 3), dtype=np.int16)
 
 
 RESIDUALS: Final[dict[str, Callable[[Pixels], Signed]]] = {

@@ -1,5 +1,6 @@
 """Noise residuals: what is left once an image's content is filtered away, and how neighbours depend on each other."""
 
+import math
 from functools import cache
 from itertools import product
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ __all__ = ["residual_channels", "residual_cooccurrence", "residual_moments", "re
 _FLOOR = 0.01  # added to a mean square, in squared grey levels, before a logarithm or a quotient
 _LAGS = (1, 2, 8)  # 8 is the JPEG grid
 _LEVELS = 5  # residuals are truncated to -2..2
+_LOWEST: Final = np.array([126.0])  # -2 on the scale where 128 stands for 0
 _MOMENTS = ("log_mean", "log_variance", "log_kurtosis", "zeros")
 _NPR_PLANES = ("p01", "p10", "p11", "haar_hh")
 _RESIDUALS = ("square3", "median")
@@ -55,15 +57,16 @@ def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     Fridrich and Kodovsky 2012, "Rich Models for Steganalysis of Digital Images", DOI 10.1109/TIFS.2012.2190402
     """
     level = _truncate(frame.residuals["square3"], SRM_KERNELS["square3"][1])
-    counts = _joint(level[::2]) + _joint(np.ascontiguousarray(level[:, ::2].T))
-    classes = counts.ravel() @ _symmetry().matrix
+    down = np.asarray(cv2.transpose(level), dtype=np.uint8)
+    classes = np.add(_joint(level[::2]), _joint(down[::2])).ravel() @ _symmetry().matrix
     return np.asarray(classes / classes.sum(), dtype=np.float32)
 
 
 def _truncate(residual: Signed, divisor: int) -> Pixels:
     """Divide, round (half to even) and truncate to -2..2, in that order; the result is raised by 2 to lie in 0..4."""
     shifted = cv2.convertScaleAbs(residual, alpha=1 / divisor, beta=128)
-    return np.minimum(np.maximum(shifted, 126), 130) - np.uint8(126)
+    raised = cv2.subtract(shifted, _LOWEST)  # saturates at 0
+    return np.asarray(cv2.threshold(raised, _LEVELS - 1, _LEVELS - 1, cv2.THRESH_TRUNC)[1], dtype=np.uint8)
 
 
 def _joint(level: Pixels) -> Float:
@@ -76,36 +79,38 @@ def _joint(level: Pixels) -> Float:
 
 def _moment_names(params: Params) -> list[str]:
     moments = [f"{plane}.{moment}" for plane in _RESIDUALS for moment in _MOMENTS]
-    return moments + [f"{plane}.lag{lag}{d}" for plane in _RESIDUALS for lag in _LAGS for d in ("h", "v")]
+    return moments + [f"median.lag{lag}{d}" for lag in _LAGS for d in ("h", "v")]
 
 
 @block("residual.moments", version=1, names=_moment_names)
 def residual_moments(frame: Frame, params: Params) -> Values:
-    """Moments and autocorrelation of the residuals: SQUARE3x3, and luma minus its 3x3 median.
+    """Moments of the SQUARE3x3 residual and of luma minus its 3x3 median, and the autocorrelation of the latter.
 
     Returns
     -------
-    (20,) float32: ln mean |r|, ln mean r^2, ln kurtosis about zero and the share of zeros of each; then the
+    (14,) float32: ln mean |r|, ln mean r^2, ln kurtosis about zero and the share of zeros of each; then the
     autocorrelation at lags 1, 2 and 8, across and down
     """
-    flat = [frame.residuals[name].ravel().astype(np.float32) for name in _RESIDUALS]
-    correlations = [value for plane in flat for value in _autocorrelation(plane, len(frame.luma))]
-    return np.array([value for plane in flat for value in _moments(plane)] + correlations, np.float32)
+    planes = [frame.residuals[name].astype(np.float32) for name in _RESIDUALS]
+    moments = [value for plane in planes for value in _moments(plane)]
+    return np.array(moments + _autocorrelation(planes[-1]), np.float32)
 
 
-def _moments(flat: Float) -> list[float]:
-    square = flat * flat
-    first = float(cv2.norm(flat, cv2.NORM_L1)) / flat.size
-    second = float(square.sum()) / flat.size
-    fourth = float(square @ square) / flat.size
-    logs = np.log((first + _FLOOR, second + _FLOOR, (fourth + _FLOOR) / (second + _FLOOR) ** 2))
-    return [*logs.tolist(), 1 - cv2.countNonZero(flat) / flat.size]
+def _moments(plane: Float) -> list[float]:
+    square = (plane * plane).ravel()
+    first = cv2.norm(plane, cv2.NORM_L1) / plane.size
+    second = cv2.norm(plane, cv2.NORM_L2SQR) / plane.size
+    fourth = float(square @ square) / plane.size
+    zeros = 1 - cv2.countNonZero(plane) / plane.size
+    kurtosis = (fourth + _FLOOR) / (second + _FLOOR) ** 2
+    return [math.log(first + _FLOOR), math.log(second + _FLOOR), math.log(kurtosis), zeros]
 
 
-def _autocorrelation(flat: Float, width: int) -> list[float]:
+def _autocorrelation(plane: Float) -> list[float]:
     """Correlate a plane with itself `lag` samples on, across and down; a row runs on into the next."""
+    flat = plane.ravel()
     power = float(flat @ flat) + _FLOOR
-    return [float(flat[:-shift] @ flat[shift:]) / power for lag in _LAGS for shift in (lag, lag * width)]
+    return [float(flat[:-shift] @ flat[shift:]) / power for lag in _LAGS for shift in (lag, lag * plane.shape[1])]
 
 
 @block("residual.channels", version=1, names=lambda params: list(_CHANNEL_PAIRS))
@@ -133,4 +138,4 @@ def residual_npr(frame: Frame, params: Params) -> Values:
     luma = frame.luma_float
     first = np.ascontiguousarray(luma[::2, ::2])
     p01, p10, p11 = (luma[y::2, x::2] - first for y, x in ((0, 1), (1, 0), (1, 1)))
-    return np.array([m for plane in (p01, p10, p11, p11 - p01 - p10) for m in _moments(plane.ravel())], np.float32)
+    return np.array([m for plane in (p01, p10, p11, p11 - p01 - p10) for m in _moments(plane)], np.float32)

@@ -13,7 +13,7 @@ from features.spec import Params, Values, block
 __all__ = ["spectrum_peaks", "spectrum_radial"]
 
 _RING = 2  # width of a ring in frequency bins
-_SECTORS = 6  # of 30 degrees each, over the half plane kx > 0
+_SECTORS = 4  # of 22.5 degrees each, from along kx to along ky; signs are folded
 _BANDS = 7
 _SIDES: Final = {"y": WORKING_SIZE, "cr": WORKING_SIZE // 2, "cb": WORKING_SIZE // 2}
 _PEAKS: Final = tuple((v, u) for v in (-84, -56, -28, 0, 28, 56, 84) for u in (28, 56, 84))
@@ -25,26 +25,26 @@ def _rings(side: int) -> int:
 
 
 class _Bins(NamedTuple):
-    """Where each sample of a spectrum belongs, ring and sector as one label, and how many samples share a label."""
+    """Where each sample of a folded spectrum belongs, ring and sector as one label, and how many a label has."""
 
     label: npt.NDArray[np.intp]
-    count: Float
+    size: Float
 
 
 @cache
 def _bins(side: int) -> _Bins:
-    v = np.fft.fftfreq(side, 1 / side)[:, None]
+    v = np.arange(side // 2 + 1)[:, None]
     u = np.arange(1, side // 2)[None, :]
     ring = np.minimum(np.hypot(v, u) // _RING, _rings(side)).astype(int)  # the corners go to a ring of their own
-    sector = ((np.arctan2(v, u) / np.pi + 0.5) * _SECTORS).astype(int) % _SECTORS
+    sector = (np.arctan2(v, u) / (np.pi / 2) * _SECTORS).astype(int)
     label = (ring * _SECTORS + sector).ravel()
-    count = np.bincount(label, minlength=(_rings(side) + 1) * _SECTORS)
-    return _Bins(label, count.astype(np.float32))
+    weights = np.where((v == 0) | (v == side // 2), 1.0, 2.0) * np.ones_like(u)  # the other rows stand for two
+    return _Bins(label, np.bincount(label, weights.ravel(), (_rings(side) + 1) * _SECTORS).astype(np.float32))
 
 
 @cache
 def _slopes(rings: int) -> Float:
-    """Two columns that, as a product with the rings, give least-squares slopes over ln k of the lower and upper half."""
+    """Two columns whose product with the rings is their least-squares slope over ln k, lower and upper half."""
     weights = np.zeros((rings, 2))
     for column, (start, stop) in enumerate(((1, rings // 2), (rings // 2, rings))):
         x = np.log(_RING * (np.arange(start, stop) + 0.5))
@@ -67,8 +67,8 @@ def spectrum_radial(frame: Frame, params: Params) -> Values:
 
     Returns
     -------
-    (244,) float32, for Y, Cr and Cb in turn: rings of two frequency bins from k = 0, minus their mean; seven bands by six
-    sectors of 30 degrees, minus the band's mean; slopes of the lower and upper half of the rings over ln k
+    (202,) float32, for Y, Cr and Cb in turn: rings of two frequency bins from k = 0, minus their mean; seven bands
+    by four sectors, minus the band's mean; slopes of the lower and upper half of the rings over ln k
 
     References
     ----------
@@ -77,13 +77,15 @@ def spectrum_radial(frame: Frame, params: Params) -> Values:
     return np.concatenate([part for spectrum in frame.log_spectra for part in _radial(spectrum)], dtype=np.float32)
 
 
-def _radial(spectrum: Float) -> tuple[Float, Float, Float]:
+def _radial(spectrum: Float) -> tuple[npt.NDArray[np.float64], ...]:
     side = spectrum.shape[0]
     rings, bins = _rings(side), _bins(side)
-    total = np.bincount(bins.label, spectrum.ravel(), bins.count.size)[: rings * _SECTORS].astype(np.float32)
-    total, count = (x.reshape(_BANDS, -1, _SECTORS) for x in (total, bins.count[: rings * _SECTORS]))
-    ring = (total.sum(axis=2) / count.sum(axis=2)).ravel()
-    sector = total.sum(axis=1) / count.sum(axis=1)
+    folded = spectrum[: side // 2 + 1].copy()
+    folded[1:-1] += spectrum[: side // 2 : -1]
+    sums = np.bincount(bins.label, folded.ravel(), bins.size.size)
+    total, size = (x[: rings * _SECTORS].reshape(_BANDS, -1, _SECTORS) for x in (sums, bins.size))
+    ring = (total.sum(axis=2) / size.sum(axis=2)).ravel()
+    sector = total.sum(axis=1) / size.sum(axis=1)
     sector -= sector.mean(axis=1, keepdims=True)
     return ring - ring.mean(), sector.ravel(), ring @ _slopes(rings)
 
@@ -98,7 +100,7 @@ def spectrum_peaks(frame: Frame, params: Params) -> Values:
     """
     samples = frame.log_spectra[0].ravel()
     near, around = _peak_indices()
-    return samples[near].mean(axis=1) - samples[around].mean(axis=1)
+    return np.asarray(samples[near].mean(axis=1) - samples[around].mean(axis=1), dtype=np.float32)
 
 
 @cache
@@ -110,6 +112,6 @@ def _peak_indices() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         step = np.arange(-reach, reach + 1)
         rows = np.array([(v + step) % WORKING_SIZE for v, _ in _PEAKS])
         columns = np.array([u - 1 + step for _, u in _PEAKS])
-        return (rows[:, :, None] * width + columns[:, None, :]).reshape(len(_PEAKS), -1)
+        return np.asarray(rows[:, :, None] * width + columns[:, None, :], np.intp).reshape(len(_PEAKS), -1)
 
     return square(1), square(4)

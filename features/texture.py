@@ -73,7 +73,7 @@ def texture_lbp_grid(frame: Frame, params: Params) -> Values:
 
 @block("texture.glcm", version=1, names=lambda params: [f"{offset}.{s}" for offset in _OFFSETS for s in _HARALICK])
 def texture_glcm(frame: Frame, params: Params) -> Values:
-    """Contrast, correlation, energy and homogeneity of co-occurring grey levels at distances 1 and 2, luma at 112 px.
+    """Contrast, correlation, energy and homogeneity of co-occurring grey levels at distances 1 and 2, luma at 56 px.
 
     16 grey levels, across and down; each matrix is symmetric and sums to 1. A flat image has correlation 1.
 
@@ -81,7 +81,7 @@ def texture_glcm(frame: Frame, params: Params) -> Values:
     ----------
     Haralick, Shanmugam and Dinstein 1973, DOI 10.1109/TSMC.1973.4309314
     """
-    levels = np.right_shift(frame.pyramid[1], 4)
+    levels = np.right_shift(frame.pyramid[2], 4)
     side = len(levels)
     pairs = [(levels[: side - y, : side - x], levels[y:, x:]) for y, x in _OFFSETS.values()]
     counts = np.stack([_joint(first, second) for first, second in pairs])
