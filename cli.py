@@ -72,6 +72,9 @@ def extract(
     datasets: Datasets,
     out: Annotated[str, typer.Option(metavar="CACHE", help="The feature store to make or to go on with.")],
     profile: Annotated[str, typer.Option(metavar="NAME", help="What to measure.")] = "fast",
+    variant: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Measure the training images in this form too: mirror.")
+    ] = None,
     real: Real = None,
     fake: Fake = None,
     errors: Annotated[str | None, typer.Option(metavar="FILE", help="Write the images that failed there.")] = None,
@@ -83,7 +86,9 @@ def extract(
 
     samples = read_dataset(datasets, real=real or (), fake=fake or ())
     with run.follow("extract") as progress:
-        summary = task.extract(samples, out, profile=profile, workers=run.jobs, progress=progress)
+        summary = task.extract(
+            samples, out, profile=profile, variants=variant or (), workers=run.jobs, progress=progress
+        )
     if errors:
         manifest = FeatureStore(out).manifest()
         rows = (

@@ -14,6 +14,7 @@ from features.spec import Params, Values, block
 __all__ = ["dct_benford", "dct_grid_phase", "dct_moments"]
 
 _FLOOR = np.float32(0.01)
+_ZERO = np.float32(9 / 16)  # some coefficients are multiples of 1/8, many just 1/2: no threshold for float32
 _AC: Final = tuple((v, u) for v in range(8) for u in range(8) if v + u)
 _BASE = 10
 _BLOCKS = 28  # a side
@@ -26,7 +27,7 @@ _ZIGZAG: Final = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1)
 
 @block("dct.moments", version=1, names=lambda params: [f"{s}.v{v}u{u}" for s in _STATISTICS for v, u in _AC])
 def dct_moments(frame: Frame, params: Params) -> Values:
-    """Of each AC coefficient over all blocks: ln mean |c|, ln mean c^2, ln kurtosis about zero, share of |c| < 0.5.
+    """Of each AC coefficient over all blocks: ln mean |c|, ln mean c^2, ln kurtosis about zero, share of |c| < 9/16.
 
     The mean of |c| is the maximum-likelihood scale of a Laplacian.
 
@@ -36,7 +37,7 @@ def dct_moments(frame: Frame, params: Params) -> Values:
     """
     magnitude = np.abs(frame.dct)
     square = frame.dct_square
-    planes = (magnitude, square, square * square, (magnitude < 0.5).view(np.uint8))
+    planes = (magnitude, square, square * square, (magnitude < _ZERO).view(np.uint8))
     first, second, fourth, zeros = (_over_blocks(plane) for plane in planes)
     kurtosis = (fourth + _FLOOR) / (second + _FLOOR) ** 2
     return np.concatenate([*np.log([first + _FLOOR, second + _FLOOR, kurtosis]), zeros], dtype=np.float32)

@@ -97,7 +97,7 @@ class Frame:
 
     @cached_property
     def log_spectra(self) -> tuple[Float, Float, Float]:
-        """Logarithm ln |F| of the windowed luma (224, 111) and of Cr and Cb at 112 px (112, 55), float32."""
+        """Logarithm ln(|F| + 1) of the windowed luma (224, 111) and of Cr and Cb at 112 px (112, 55), float32."""
         return log_spectrum(self.luma), log_spectrum(self.chroma[0]), log_spectrum(self.chroma[1])
 
     @cached_property

@@ -28,7 +28,7 @@ Signed = npt.NDArray[np.int16]
 
 _LBP_NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # clockwise: bit 0 to bit 7
 _SIDE = 224
-_EPSILON = 1e-6  # keeps the logarithm finite on flat images
+_EPSILON = 1.0  # well below the noise of 8-bit samples; what is smaller still differs between processors
 
 SRM_KERNELS: Final[dict[str, tuple[list[list[int]], int]]] = {
     "square3": ([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], 4),
@@ -58,7 +58,7 @@ def _hann(side: int) -> Float:
 
 
 def log_spectrum(plane: Pixels | Float) -> Float:
-    """Take ln |F| of a Hann-windowed plane, without the columns kx = 0 and kx = n / 2.
+    """Take ln(|F| + 1) of a Hann-windowed plane, without the columns kx = 0 and kx = n / 2.
 
     Parameters
     ----------

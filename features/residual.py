@@ -64,7 +64,8 @@ def residual_cooccurrence(frame: Frame, params: Params) -> Values:
 
 def _truncate(residual: Signed, divisor: int) -> Pixels:
     """Divide, round (half to even) and truncate to -2..2, in that order; the result is raised by 2 to lie in 0..4."""
-    shifted = cv2.convertScaleAbs(residual, alpha=1 / divisor, beta=128)
+    floored = cv2.max(residual, np.array([-_LEVELS * divisor], np.float64))  # the next line folds what is below -128
+    shifted = cv2.convertScaleAbs(floored, alpha=1 / divisor, beta=128)
     raised = cv2.subtract(shifted, _LOWEST)  # saturates at 0
     return np.asarray(cv2.threshold(raised, _LEVELS - 1, _LEVELS - 1, cv2.THRESH_TRUNC)[1], dtype=np.uint8)
 

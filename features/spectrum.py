@@ -63,12 +63,13 @@ def _radial_names(params: Params) -> list[str]:
 
 @block("spectrum.radial", version=1, names=_radial_names)
 def spectrum_radial(frame: Frame, params: Params) -> Values:
-    """Radial mean of ln |F| of luma and chroma, its slopes, and how each band depends on direction.
+    """Radial mean of ln(|F| + 1) of luma and chroma, its slopes, and how each band depends on direction.
 
     Returns
     -------
     (202,) float32, for Y, Cr and Cb in turn: rings of two frequency bins from k = 0, minus their mean; seven bands
-    by four sectors, minus the band's mean; slopes of the lower and upper half of the rings over ln k
+    by four sectors, minus the band's mean; slopes of the lower half of the rings, the first aside, and of the upper
+    half over ln k
 
     References
     ----------
@@ -92,7 +93,7 @@ def _radial(spectrum: Float) -> tuple[npt.NDArray[np.float64], ...]:
 
 @block("spectrum.peaks", version=1, names=lambda params: [f"v{v % WORKING_SIZE:03d}u{u:03d}" for v, u in _PEAKS])
 def spectrum_peaks(frame: Frame, params: Params) -> Values:
-    """Height of ln |F| over its surroundings at multiples of 1/8 of the sampling rate: traces of upsampling and blocks.
+    """Height of ln(|F| + 1) over its surroundings at multiples of 1/8 of the sampling rate: traces of upsampling and blocks.
 
     Returns
     -------

@@ -34,15 +34,15 @@ _RUN_LINES: Final = ("[num_threads:",)  # parameters that say how it ran, not wh
 class BoosterParams:
     """What governs a fit; the names are LightGBM's, but for the two that count trees."""
 
-    learning_rate: float = 0.05
+    learning_rate: float = 0.07
     num_leaves: int = 63
     min_child_samples: int = 40
-    feature_fraction: float = 0.2
-    bagging_fraction: float = 0.8
+    feature_fraction: float = 0.12
+    bagging_fraction: float = 0.7
     lambda_l2: float = 5.0
     max_bin: int = 63
     max_trees: int = 2000
-    early_stopping_rounds: int = 150
+    early_stopping_rounds: int = 300
 
 
 @dataclass(frozen=True, eq=False)

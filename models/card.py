@@ -37,6 +37,7 @@ Estimates the probability that a picture of one face is a deepfake. {features:,}
 |---|---|---|---|
 {rows}
 
+Beside the training images as they are: {variants}.
 Left out: {failed} images that could not be measured, {labelled_both} that appear with both labels, {repeated} repeats.
 Digest of the training data: `{data_digest}`.
 
@@ -81,7 +82,7 @@ given.
 
 ## Made by
 
-    python cli.py extract DATASET... --profile {profile} --out CACHE
+    python cli.py extract DATASET... --profile {profile}{flags} --out CACHE
     python cli.py train CACHE --out BUNDLE --name {name} --seed {seed}
 
 Parameters: {params}. Best of the validation part at {trees} trees, AUC {validation_auc:.4f}. Libraries: {libraries}.
@@ -108,6 +109,8 @@ def model_card(manifest: Mapping[str, Any]) -> str:
             for split, count in training["rows"].items()
         ),
         figures="\n".join(_figure(manifest["metrics"], label, key) for label, key in _FIGURES),
+        variants=", ".join(f"{n:,} copies of them, variant {v}" for v, n in training["variants"].items()) or "nothing",
+        flags="".join(f" --variant {variant}" for variant in training["variants"]),
         params=_listed(training["params"]),
         libraries=_listed(manifest["libraries"]),
         **manifest["operating_points"],

@@ -20,7 +20,8 @@ from features.frame import Frame
 from features.profiles import feature_set
 from features.source import read_bytes
 from features.spec import BlockSpec, FeatureSet, Values
-from features.store import Columns, FeatureStore, Shard
+from features.store import Columns, FeatureStore, Key, Shard
+from features.variants import VARIANTS, vary
 from pipelines.dataset import Sample
 from pipelines.engine import cores, map_jobs
 
@@ -75,13 +76,13 @@ class _Job:
 
     store: Path
     features: FeatureSet
-    images: tuple[tuple[str, str], ...]  # path, sha256
+    images: tuple[tuple[str, Key], ...]  # path, key
     old: Path | None = None
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """How many images a job took, and why some failed, by sha256."""
+    """How many rows a job took, and why some failed, by sha256."""
 
     images: int
     errors: dict[str, str] = field(default_factory=dict)
@@ -92,6 +93,7 @@ def extract(
     out: str,
     *,
     profile: str = "fast",
+    variants: Sequence[str] = (),
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -105,30 +107,36 @@ def extract(
         The folder of the store, made where it is missing.
     profile : str
         What to measure. A store that holds more keeps holding more.
+    variants : sequence of str
+        Names of `VARIANTS`, measured of the training images too, as rows of their own.
     workers : int, optional
         Processes; one a core by default.
     progress : callable, optional
-        Called with the number of distinct images that are finished and that there are.
+        Called with the number of rows that are finished and that there are.
 
     Raises
     ------
+    UnknownNameError
+        An unknown profile or variant.
     StoreError, OutputError
         Where `out` is damaged or something else; where it cannot be written (what was measured so far stays).
     """
     started = time.monotonic()
     workers = workers or cores()
+    for variant in set(variants) - set(VARIANTS):
+        raise UnknownNameError("variant", variant, VARIANTS)
     store = FeatureStore(out)
     store.prepare()
     hashes = _hash_all([sample.path for sample in samples], workers)
     shards = store.shards()
     target = _target(feature_set(profile), shards)
-    missing, known = _missing(samples, hashes, shards, target)
+    missing, known = _missing(samples, hashes, shards, target, variants)
     if not store.has_manifest:
         _write_manifest(store, samples, hashes, {})
     errors = _measure_all(_jobs(store, target, missing, shards, workers), workers, len(missing), known, progress)
     store.tidy(target.digest)
     failed = _write_manifest(store, samples, hashes, errors)
-    done = sum(sha256 in missing and sha256 not in errors for sha256, _ in hashes)
+    done = sum((sha256, "") in missing and sha256 not in errors for sha256, _ in hashes)
     cached = len(samples) - done - failed
     seconds = round(time.monotonic() - started, 3)
     return Summary(len(samples), done, cached, failed, seconds, target.profile, target.digest)
@@ -171,30 +179,34 @@ def _describe(error: ImageError) -> str:
 
 
 def _missing(
-    samples: Sequence[Sample], hashes: Sequence[_Hashed], shards: Sequence[Shard], target: FeatureSet
-) -> tuple[dict[str, str], int]:
-    """Find what the store lacks: sha256 to the first path of each image, and how many images it has."""
-    first: dict[str, str] = {}
+    samples: Sequence[Sample],
+    hashes: Sequence[_Hashed],
+    shards: Sequence[Shard],
+    target: FeatureSet,
+    variants: Sequence[str],
+) -> tuple[dict[Key, str], int]:
+    """Find what the store lacks: the key of each row to the first path of its image, and how many rows it has."""
+    wanted: dict[Key, str] = {}
     for sample, hashed in zip(samples, hashes, strict=True):
-        if hashed.sha256:
-            first.setdefault(hashed.sha256, sample.path)
+        for variant in ("", *(variants if sample.split == "train" else ())) if hashed.sha256 else ():
+            wanted.setdefault((hashed.sha256, variant), sample.path)
     present = {key for shard in shards if shard.digest == target.digest for key in shard.keys}
-    missing = {sha256: path for sha256, path in first.items() if (sha256, "") not in present}
-    return missing, len(first) - len(missing)
+    missing = {key: path for key, path in wanted.items() if key not in present}
+    return missing, len(wanted) - len(missing)
 
 
 def _jobs(
-    store: FeatureStore, target: FeatureSet, missing: Mapping[str, str], shards: Sequence[Shard], workers: int
+    store: FeatureStore, target: FeatureSet, missing: Mapping[Key, str], shards: Sequence[Shard], workers: int
 ) -> Iterator[_Job]:
     """Divide what is missing: rows of other feature sets shard by shard, then what was never measured."""
     left = dict(missing)
     for shard in shards:
         if shard.digest != target.digest:
-            known = [(left.pop(sha256), sha256) for sha256, variant in shard.keys if sha256 in left and not variant]
+            known = [(left.pop(key), key) for key in shard.keys if key in left]
             if known:
                 yield _Job(store.root, target, tuple(known), shard.path)
     rows = min(SHARD_ROWS, max(_LEAST_ROWS, -(-len(left) // (4 * workers))))
-    images = ((path, sha256) for sha256, path in left.items())
+    images = ((path, key) for key, path in left.items())
     while chunk := tuple(islice(images, rows)):
         yield _Job(store.root, target, chunk)
 
@@ -218,17 +230,17 @@ def _measure(job: _Job) -> _Outcome:
     """Measure the images of a job and write their shard."""
     values, todo, columns = _begin(job)
     errors: dict[str, str] = {}
-    for row, (path, sha256) in enumerate(job.images if todo.blocks else ()):
+    for row, (path, key) in enumerate(job.images if todo.blocks else ()):
         try:
-            values[row, columns] = _vector(path, sha256, todo)
+            values[row, columns] = _vector(path, key, todo)
         except ImageError as error:
-            errors[sha256] = _describe(error)
+            errors[key[0]] = _describe(error)
         except Exception as error:  # a fault of a block, not of the image
             error.add_note(f"while measuring {path}")
             raise
-    kept = [row for row, (_, sha256) in enumerate(job.images) if sha256 not in errors]
+    kept = [row for row, (_, (sha256, _)) in enumerate(job.images) if sha256 not in errors]
     if kept:
-        FeatureStore(job.store).write_shard(job.features, [(job.images[row][1], "") for row in kept], values[kept])
+        FeatureStore(job.store).write_shard(job.features, [job.images[row][1] for row in kept], values[kept])
     return _Outcome(len(job.images), errors)
 
 
@@ -236,14 +248,15 @@ def _begin(job: _Job) -> tuple[Values, FeatureSet, slice | Columns]:
     """Make the rows of a job, filled with what an older shard lends; what is left to measure, and its columns."""
     if job.old is None:
         return np.empty((len(job.images), len(job.features.names)), np.float32), job.features, slice(None)
-    return Shard.open(job.old).lend(job.features, [(sha256, "") for _, sha256 in job.images])
+    return Shard.open(job.old).lend(job.features, [key for _, key in job.images])
 
 
-def _vector(path: str, sha256: str, features: FeatureSet) -> Values:
+def _vector(path: str, key: Key, features: FeatureSet) -> Values:
+    sha256, variant = key
     data = read_bytes(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise UnreadableFileError("the file changed while it was read")
-    return features.compute(Frame.load(data))
+    return features.compute(vary(Frame.load(data), variant))
 
 
 def _write_manifest(

@@ -170,11 +170,14 @@ def _calibrate(trees: Trees, part: Part) -> tuple[Calibration, OperatingPoints]:
 
 def _record(data: _Data, fitted: Fitted, params: BoosterParams, seed: int) -> dict[str, Any]:
     """Say what the detector was trained on and how, with nothing that tells time or place."""
-    counts = _counts(data.rows)
+    images = data.rows[data.rows["variant"] == ""]
+    variants = data.rows["variant"][data.rows["variant"] != ""].value_counts().sort_index()
+    counts = _counts(images)
     return {
         "data_digest": _digest(data.rows),
-        "sources": {str(source): int(n) for source, n in data.rows["source"].value_counts().sort_index().items()},
+        "sources": {str(source): int(n) for source, n in images["source"].value_counts().sort_index().items()},
         "rows": counts,
+        "variants": {str(variant): int(n) for variant, n in variants.items()},
         "groups": {split: int(data.rows["group"][data.rows["split"] == split].nunique()) for split in SPLITS},
         "left_out": dict(data.left_out),
         "priors": {"training_fake": counts["train"]["fake"] / sum(counts["train"].values()), "calibrated_fake": 0.5},

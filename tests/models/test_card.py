@@ -25,6 +25,14 @@ def test_card_tells_figures_with_their_intervals(manifest: dict[str, Any]) -> No
     assert "| AUC | 0.8765 (0.8611 to 0.8922) | not defined |" in model_card(manifest)
 
 
+def test_card_tells_variants_and_how_to_make_them(manifest: dict[str, Any]) -> None:
+    assert "as they are: nothing." in model_card(manifest)
+    manifest["training"]["variants"] = {"mirror": 1234}
+    card = model_card(manifest)
+    assert "as they are: 1,234 copies of them, variant mirror." in card
+    assert " --variant mirror --out CACHE" in card
+
+
 def test_card_tells_data_points_and_command(manifest: dict[str, Any]) -> None:
     card = model_card(manifest)
     points, training = manifest["operating_points"], manifest["training"]

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 from features import spec
-from features.errors import OutputError, StoreError
+from features.errors import OutputError, StoreError, UnknownNameError
 from features.frame import Frame
 from features.profiles import PROFILES, feature_set
 from features.spec import Params, Values
 from features.store import FeatureStore
+from features.variants import vary
 from pipelines.dataset import Sample, read_dataset
 from pipelines.engine import map_jobs
 from pipelines.extract import Summary, extract
@@ -122,6 +123,28 @@ def test_vectors_are_those_of_the_feature_set(photos: Path, tmp_path: Path) -> N
     for path, sha256 in zip(manifest["path"], manifest["sha256"], strict=True):
         row = loaded.values[loaded.sha256.index(sha256)]
         assert row.tobytes() == store.feature_set.compute(Frame.load(path)).tobytes()
+
+
+def test_variants_are_measured_of_training_images_only(photos: Path, tmp_path: Path) -> None:
+    samples = samples_of(photos)
+    store = FeatureStore(tmp_path / "c")
+    extract(samples, str(store.root), workers=1)
+    summary = extract(samples, str(store.root), variants=["mirror"], workers=1)
+    loaded, manifest = store.load(), store.manifest()
+    mirrored = {key for key, variant in zip(loaded.sha256, loaded.variant, strict=True) if variant == "mirror"}
+    assert counts(summary) == (40, 0, 40, 0)
+    assert mirrored == set(manifest["sha256"][manifest["split"] == "train"])
+    assert len(loaded.values) == 40 + len(mirrored)
+    path, sha256 = next((p, s) for p, s in zip(manifest["path"], manifest["sha256"], strict=True) if s in mirrored)
+    row = list(zip(loaded.sha256, loaded.variant, strict=True)).index((sha256, "mirror"))
+    expected = store.feature_set.compute(vary(Frame.load(path), "mirror"))
+    assert loaded.values[row].tobytes() == expected.tobytes()
+
+
+def test_an_unknown_variant_is_refused_at_once(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no variant 'miror'; did you mean 'mirror'"):
+        extract(samples_of(photos), str(tmp_path / "c"), variants=["miror"])
+    assert not (tmp_path / "c").exists()
 
 
 def test_the_manifest_lists_the_data_set(counting: Blocks, photos: Path, tmp_path: Path) -> None:

@@ -177,10 +177,12 @@ def test_perturbed_variants_serve_training_only(cache: Path, bundle: Path, tmp_p
     other = toy.fill(tmp_path / "cache", columns)
     keys = [(digest, "blurred") for digest in columns["sha256"]]
     FeatureStore(other).write_shard(toy.toy_set(), keys, toy.vectors(columns["label"], seed=9))
-    rows = run(other, tmp_path / "out")["training"]["rows"]
-    plain = load(bundle).manifest["training"]["rows"]
-    assert rows["train"] == {name: 2 * count for name, count in plain["train"].items()}
-    assert {split: rows[split] for split in SPLITS[1:]} == {split: plain[split] for split in SPLITS[1:]}
+    training = run(other, tmp_path / "out")["training"]
+    plain = load(bundle).manifest["training"]
+    assert training["rows"] == plain["rows"]
+    assert training["variants"] == {"blurred": sum(plain["rows"]["train"].values())}
+    assert plain["variants"] == {}
+    assert (tmp_path / "out" / "booster.txt").read_bytes() != (bundle / "booster.txt").read_bytes()
 
 
 def test_an_unfinished_extract_is_refused(tmp_path: Path) -> None:

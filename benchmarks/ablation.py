@@ -1,0 +1,158 @@
+"""What each block of a feature store costs, and what it is worth: the AUC of it alone, and of all others without it.
+
+Only the training groups of the store are used, so that validation, calibration and test stay untouched: by a hash of
+the group 70 % of them are fitted, 10 % stop the fit, 20 % judge. The boosters are small and averaged over seeds. Beside
+the differences stands how much a difference of two such averages moves by the draw of rows and columns alone.
+
+    python -m benchmarks.ablation CACHE -o benchmarks/results/ablation.json
+"""
+
+import math
+import statistics
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.boosters import Job, auc_of, read
+from benchmarks.record import DATA, make_parser, scratch, unpack, write
+from benchmarks.stages import Stages, medians
+from features.spec import FeatureSet
+from features.store import FeatureStore
+from models.booster import BoosterParams
+from pipelines.engine import cores, map_jobs
+
+__all__ = ["PARAMS", "main", "measure"]
+
+PARAMS: Final = BoosterParams(learning_rate=0.1, num_leaves=31, max_trees=300, early_stopping_rounds=40)
+"""A booster small enough to be fitted a hundred times."""
+
+_WARM_UP = 20
+
+Say = Callable[[str], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and write the result."""
+    parser = make_parser(__doc__)
+    parser.add_argument("cache", type=Path, metavar="CACHE", help="a feature store")
+    parser.add_argument("--data", nargs="+", default=[DATA], help=f"images to time blocks on (default: {DATA})")
+    parser.add_argument("--rows", type=int, default=12000, help="of the training groups, half real (default: 12000)")
+    parser.add_argument("--seeds", type=int, default=3, help="boosters for each figure (default: 3)")
+    parser.add_argument("--images", type=int, default=300, help="to time blocks on (default: 300)")
+    parser.add_argument("--jobs", type=int, default=cores(), help="boosters fitted at once (default: one a core)")
+    options = parser.parse_args(arguments)
+    sizes = {"rows": options.rows, "seeds": options.seeds, "images": options.images}
+    figures = measure(options.cache, options.data, **sizes, workers=options.jobs)
+    write(options.output, "ablation", arguments, figures)
+
+
+def measure(
+    cache: Path,
+    sources: Sequence[str],
+    *,
+    rows: int,
+    seeds: int,
+    images: int,
+    params: BoosterParams = PARAMS,
+    workers: int = 1,
+    say: Say = lambda line: print(line, file=sys.stderr, flush=True),
+) -> dict[str, Any]:
+    """Time every block and fit boosters with all blocks, with each alone, and without each; JSON values.
+
+    Parameters
+    ----------
+    cache : Path
+        A feature store.
+    sources : sequence of str
+        Data sets to time the blocks on.
+    rows : int
+        The most images of the training groups to use.
+    seeds : int
+        Boosters for each choice of blocks; twice as many for all blocks, which every other choice is compared with.
+    images : int
+        The most images to time the blocks on.
+    params : BoosterParams
+        Of every fit.
+    workers : int
+        Processes that fit; the blocks are timed by one.
+    say : callable
+        Told of each figure as it comes.
+    """
+    features = FeatureStore(cache).feature_set
+    own, marginal = _time(features, sources, images)
+    fits = _Fits(cache, rows, params, workers, say)
+    names = [spec.name for spec in features.blocks]
+    whole = fits.run({"all": names}, 2 * seeds)["all"]
+    alone = fits.run({name: [name] for name in names}, seeds)
+    without = fits.run({f"no {name}": [other for other in names if other != name] for name in names}, seeds)
+    auc = statistics.mean(whole)
+    return {
+        "feature_set": features.digest,
+        "rows": dict(Counter(read(cache, rows).parts.tolist())),
+        "seeds": seeds,
+        "auc": {"mean": auc, "values": whole},
+        "noise": _noise([whole, *without.values()], seeds),
+        "blocks": {
+            spec.name: {
+                "values": len(spec.names),
+                "own_microseconds": own[spec.name],
+                "marginal_microseconds": marginal[spec.name],
+                "auc_alone": statistics.mean(alone[spec.name]),
+                "auc_lost_without": auc - statistics.mean(without[f"no {spec.name}"]),
+            }
+            for spec in features.blocks
+        },
+    }
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """Fits boosters of one thread each, several at once."""
+
+    cache: Path
+    rows: int
+    params: BoosterParams
+    workers: int
+    say: Say
+
+    def run(self, choices: Mapping[str, Sequence[str]], seeds: int) -> dict[str, list[float]]:
+        """Give the AUC of each choice of blocks with each seed, by the title of the choice."""
+        jobs = [
+            Job(self.cache, self.rows, self.params, tuple(blocks), seed)
+            for blocks in choices.values()
+            for seed in range(seeds)
+        ]
+        aucs = map_jobs(auc_of, jobs, workers=self.workers, ordered=True)
+        titles = [title for title in choices for _ in range(seeds)]
+        found: dict[str, list[float]] = defaultdict(list)
+        for title, auc in zip(titles, aucs, strict=True):
+            found[title].append(auc)
+            self.say(f"{len(found)}/{len(choices)} {title}: AUC {auc:.4f}")
+        return found
+
+
+def _time(features: FeatureSet, sources: Sequence[str], images: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Time each block: its own time, and its marginal time; microseconds an image."""
+    stages = Stages(features)
+    with scratch() as folder:
+        paths = unpack(sources, images, folder)
+        for path in paths[:_WARM_UP]:
+            stages.time_vector(path)
+        own = medians(stages.time_vector(path) for path in paths)
+    return own, stages.marginal(own)
+
+
+def _noise(repeated: Sequence[Sequence[float]], seeds: int) -> float:
+    """Estimate the standard deviation of a difference between means over 2 x `seeds` and `seeds` boosters.
+
+    The deviation of one booster is pooled over choices of blocks; 0 where there is but one seed.
+    """
+    variance = statistics.mean(statistics.variance(values) for values in repeated if len(values) > 1)
+    return math.sqrt(variance * (1 / (2 * seeds) + 1 / seeds))
+
+
+if __name__ == "__main__":
+    main()

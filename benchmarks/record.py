@@ -1,0 +1,168 @@
+"""What the scripts share: options, the images they measure, limits to keep, and the form of a result file.
+
+A result file holds the command that made it, the machine it ran on, and the figures; nothing of time or place.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shlex
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from features.source import read_bytes
+from pipelines.dataset import read_dataset
+from pipelines.engine import cores
+
+__all__ = [
+    "DATA",
+    "ROOT",
+    "judge",
+    "machine",
+    "make_parser",
+    "one_core",
+    "round_all",
+    "scratch",
+    "spread",
+    "unpack",
+    "write",
+]
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+"""The checkout."""
+
+DATA: Final = "../shared/data/deepfake-faces.zip"
+"""Where the scripts look for images unless told, seen from the checkout."""
+
+# fmt: off
+_LIBRARIES: Final = (
+    "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
+    "scipy", "simplejpeg",
+)
+# fmt: on
+_ONE_THREAD: Final = {f"{library}_NUM_THREADS": "1" for library in ("MKL", "OMP", "OPENBLAS")}
+_DIGITS = 6
+
+
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser that knows `-o FILE` and shows the script's docstring."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the result file to write")
+    return parser
+
+
+def write(output: Path, name: str, arguments: Sequence[str] | None, figures: Mapping[str, Any]) -> None:
+    """Write the result file of the script `name`; `arguments` are those of the process where None."""
+    given = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", f"benchmarks.{name}", *map(_public, given)])
+    output.parent.mkdir(parents=True, exist_ok=True)
+    record = {"command": command, "machine": machine(), "figures": round_all(figures)}
+    output.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def _public(argument: str) -> str:
+    """Write an absolute path as it is seen from the checkout, and only its name where it lies elsewhere."""
+    path = Path(argument)
+    if not path.is_absolute():
+        return argument
+    return os.path.relpath(path, ROOT) if path.is_relative_to(ROOT.parent) else f".../{path.name}"
+
+
+def machine() -> dict[str, Any]:
+    """Describe the machine: processor, cores, and the versions of Python and of the libraries."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "cores_used": cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+    }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def one_core() -> None:
+    """Go on with one core and one thread; the process starts anew where libraries may have more threads already."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if any(os.environ.get(name) != "1" for name in _ONE_THREAD):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_ONE_THREAD})
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """Make a folder that is gone afterwards."""
+    with TemporaryDirectory(prefix="fauxface_", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def unpack(sources: Sequence[str], count: int, folder: Path) -> list[str]:
+    """Write images of data sets below `folder`, in `real/` and `fake/`.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Data sets, as `extract` takes them.
+    count : int
+        The most images: those whose file names have the lowest sha256, so the same ones each time.
+    folder : Path
+        Made where it is missing.
+
+    Returns
+    -------
+    list of str
+        Their paths, in the order of those digests.
+    """
+    samples = sorted(read_dataset(sources), key=lambda sample: hashlib.sha256(Path(sample.path).name.encode()).digest())
+    paths = []
+    for index, sample in enumerate(samples[:count]):
+        path = folder / ("real", "fake")[sample.label] / f"{index:06d}{Path(sample.path).suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(read_bytes(sample.path))
+        paths.append(str(path))
+    return paths
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Give the median of repeated measurements, with the least and the greatest."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def judge(
+    values: Sequence[float], *, at_most: float | None = None, at_least: float | None = None
+) -> dict[str, float | bool]:
+    """Give the spread of repeated measurements, the limits of their median, and whether it `holds` them."""
+    limits = {name: limit for name, limit in (("at_most", at_most), ("at_least", at_least)) if limit is not None}
+    middle = statistics.median(values)
+    holds = (at_most is None or middle <= at_most) and (at_least is None or middle >= at_least)
+    return {**spread(values), **limits, "holds": holds}
+
+
+def round_all(values: Any) -> Any:
+    """Round every float inside JSON values to six significant digits."""
+    if isinstance(values, Mapping):
+        return {key: round_all(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [round_all(value) for value in values]
+    return float(f"{values:.{_DIGITS}g}") if isinstance(values, float) else values
