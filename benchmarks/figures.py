@@ -35,7 +35,7 @@ _METRICS: Final = {
     "tpr_at_fpr_1": "true positive rate at 1 % false positives",
     "coverage": "coverage: share that is told `real` or `fake`",
 }
-_PUBLISHED: Final = (
+_BESIDE: Final = (
     ("trivial statistics: sharpness, smoothness", "deepfake-faces", f"AUC {TRIVIAL_AUC}"),
     ("EfficientNet-B4", "deepfake-faces, balanced, random split that shares source videos", "accuracy 0.9022"),
     ("Xception", "DFDC, single frames, split by part of DFDC (icpr2020dfdc)", "AUC 0.878"),
@@ -59,7 +59,8 @@ class Sources:
         """Read the figures of a result file."""
         path = self.results / f"{name}.json"
         if not path.is_file():
-            raise FiguresError(f"{path} is missing; make it with: python -m benchmarks.{name} -o {path}")
+            place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            raise FiguresError(f"{place} is missing; make it with: python -m benchmarks.{name} -o {place}")
         record: dict[str, Any] = json.loads(path.read_text())
         return dict(record.get("figures", record))
 
@@ -90,8 +91,8 @@ def _headline(sources: Sources) -> str:
     return _paragraph(
         f"On {tested['real']:,} real and {tested['fake']:,} fake faces of deepfake-faces, of source videos that",
         f"training never saw, it reaches an AUC of **{auc:.3f}** (95 % interval {_interval(tested['auc'])};",
-        f"trivial statistics: {TRIVIAL_AUC}). A verdict takes {_milliseconds(sources):.1f} ms on one core, {times:.1f} times a bare",
-        "`cv2.imread` of the same file.",
+        f"trivial statistics: {TRIVIAL_AUC}). A verdict takes {_milliseconds(sources):.1f} ms on one core, {times:.1f}",
+        "times a bare `cv2.imread` of the same file.",
     )
 
 
@@ -112,7 +113,7 @@ def _quality(sources: Sources) -> str:
             _table(("figure", "value", "95 % interval"), rows),
             _source("python cli.py train", "models/pretrained/fast/manifest.json"),
             "To stand beside it; the protocols differ, so read these as orientation and not as a ranking:",
-            _table(("method", "images and protocol", "published"), _PUBLISHED),
+            _table(("method", "images and protocol", "figure"), _BESIDE),
         ]
     )
 

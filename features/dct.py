@@ -21,26 +21,24 @@ _BLOCKS = 28  # a side
 _DIVERGENCES = ("kl", "renyi", "tsallis")
 _LARGEST = 2048  # no orthonormal 8x8 coefficient of 8-bit samples exceeds 2040
 _ORDER = 0.3  # of the Renyi and Tsallis divergences
-_STATISTICS = ("log_mean", "log_square", "log_kurtosis", "zeros")
+_STATISTICS = ("log_mean", "log_square", "zeros")
 _ZIGZAG: Final = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1), (3, 0))
 
 
 @block("dct.moments", version=1, names=lambda params: [f"{s}.v{v}u{u}" for s in _STATISTICS for v, u in _AC])
 def dct_moments(frame: Frame, params: Params) -> Values:
-    """Of each AC coefficient over all blocks: ln mean |c|, ln mean c^2, ln kurtosis about zero, share of |c| < 9/16.
+    """Of each AC coefficient over all blocks: ln mean |c|, ln mean c^2, share of |c| < 9/16.
 
     The mean of |c| is the maximum-likelihood scale of a Laplacian.
 
     Returns
     -------
-    (252,) float32, statistic by statistic, coefficients row by row without DC
+    (189,) float32, statistic by statistic, coefficients row by row without DC
     """
     magnitude = np.abs(frame.dct)
-    square = frame.dct_square
-    planes = (magnitude, square, square * square, (magnitude < _ZERO).view(np.uint8))
-    first, second, fourth, zeros = (_over_blocks(plane) for plane in planes)
-    kurtosis = (fourth + _FLOOR) / (second + _FLOOR) ** 2
-    return np.concatenate([*np.log([first + _FLOOR, second + _FLOOR, kurtosis]), zeros], dtype=np.float32)
+    planes = (magnitude, frame.dct_square, (magnitude < _ZERO).view(np.uint8))
+    first, second, zeros = (_over_blocks(plane) for plane in planes)
+    return np.concatenate([*np.log([first + _FLOOR, second + _FLOOR]), zeros], dtype=np.float32)
 
 
 def _over_blocks(plane: npt.NDArray[np.float32] | npt.NDArray[np.uint8]) -> Float:

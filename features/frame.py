@@ -14,7 +14,7 @@ import numpy as np
 
 from features.decode import Pixels, check_size, decode, on_white
 from features.errors import UnsupportedImageError
-from features.planes import RESIDUALS, Float, Signed, area, block_dct, lbp_codes, log_spectrum
+from features.planes import RESIDUALS, Float, Signed, area, block_dct, laplacian, lbp_codes, log_spectrum
 from features.source import read_bytes
 
 __all__ = ["FRAME_POLICY", "LBP_CELLS", "WORKING_SIZE", "Frame"]
@@ -79,16 +79,20 @@ class Frame:
         return self.luma.astype(np.float32)
 
     @cached_property
-    def pyramid(self) -> tuple[Pixels, Pixels, Pixels, Pixels]:
-        """Luma at 224, 112, 56 and 28 px, each level the area average of the one before, uint8."""
+    def pyramid(self) -> tuple[Pixels, Pixels, Pixels]:
+        """Luma at 224, 112 and 56 px, each level the area average of the one before, uint8."""
         half = area(self.luma, 112)
-        quarter = area(half, 56)
-        return self.luma, half, quarter, area(quarter, 28)
+        return self.luma, half, area(half, 56)
 
     @cached_property
     def chroma(self) -> tuple[Pixels, Pixels]:
         """Cr and Cb at 112 px, the resolution that 4:2:0 sampling leaves, uint8."""
         return area(self.planes[1], 112), area(self.planes[2], 112)
+
+    @cached_property
+    def laplacians(self) -> tuple[Signed, Signed, Signed]:
+        """The 3x3 Laplacian of luma, Cr and Cb at 112 px, int16."""
+        return laplacian(self.pyramid[1]), laplacian(self.chroma[0]), laplacian(self.chroma[1])
 
     @cached_property
     def residuals(self) -> dict[str, Signed]:
@@ -112,26 +116,29 @@ class Frame:
 
     @cached_property
     def lbp(self) -> tuple[Float, ...]:
-        """Counts of local binary patterns in 4x4 cells, (16, 256): luma at 224, 112 and 56 px, Cr and Cb at 112."""
-        luma, half, quarter, _ = self.pyramid
-        (y1,), (y2, cr, cb), (y4,) = (_lbp_counts(*planes) for planes in ((luma,), (half, *self.chroma), (quarter,)))
+        """Counts of local binary patterns in 4x4 cells, (16, 256): luma at 224, 112 and 56 px, Cr and Cb at 112.
+
+        At 224 px every other row of centres is counted.
+        """
+        luma, half, quarter = self.pyramid
+        (y1,), (y2, cr, cb), (y4,) = _lbp_counts(luma, step=2), _lbp_counts(half, *self.chroma), _lbp_counts(quarter)
         return y1, y2, y4, cr, cb
 
 
 @cache
-def _lbp_cells(side: int, planes: int) -> Pixels:
-    """Map the pixels inside square planes stacked on each other to the numbers of their cells, 255 on a seam."""
+def _lbp_cells(side: int, planes: int, step: int) -> Pixels:
+    """Map the centres inside square planes stacked on each other to the numbers of their cells, 255 on a seam."""
     band = np.arange(side) * LBP_CELLS // side
     cell = band[:, None] * LBP_CELLS + band
     cell[[0, -1]] = 255
     stacked = np.concatenate([np.where(cell == 255, 255, cell + LBP_CELLS**2 * plane) for plane in range(planes)])
-    return np.ascontiguousarray(stacked[1:-1, 1:-1].astype(np.uint8))
+    return np.ascontiguousarray(stacked[1:-1:step, 1:-1].astype(np.uint8))
 
 
-def _lbp_counts(*planes: Pixels) -> Float:
+def _lbp_counts(*planes: Pixels, step: int = 1) -> Float:
     """Count the patterns in each cell of planes of one size, (planes, 16, 256): stacked, they share each comparison."""
     cells = LBP_CELLS**2 * len(planes)
-    found = [_lbp_cells(len(planes[0]), len(planes)), lbp_codes(np.concatenate(planes))]
+    found = [_lbp_cells(len(planes[0]), len(planes), step), lbp_codes(np.concatenate(planes), step)]
     counts = cv2.calcHist(found, [0, 1], None, [cells, 256], [0, cells, 0, 256])
     return np.asarray(counts, dtype=np.float32).reshape(len(planes), -1, 256)
 

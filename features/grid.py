@@ -5,6 +5,7 @@ than the whole. Each map is the natural logarithm of a mean square in a cell, re
 the mean itself is a value too.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -12,15 +13,14 @@ import cv2
 import numpy as np
 
 from features.frame import Frame
-from features.planes import Float, Signed, laplacian
+from features.planes import Float
 from features.spec import Params, Values, block
 
-__all__ = ["cell_means", "cell_names", "grid_color", "grid_dct", "grid_energy"]
+__all__ = ["cell_means", "cell_names", "grid_chroma_noise", "grid_color", "grid_dct"]
 
 _FLOOR = np.float32(0.01)  # added to a mean square, in squared grey levels, before its logarithm
 _SIDE = 8
-_ENERGY_MAPS = ("y2", "y4", "y8", "cr", "cb")
-_COLOR_MAPS = ("y", "cr", "cb")
+_MAPS = ("y", "cr", "cb")
 _BANDS: Final = {
     "h1": (0, 1, 1, 3),
     "v1": (1, 3, 0, 1),
@@ -69,52 +69,53 @@ def cell_means(plane: Float, side: int) -> Float:
 
 
 @cache
-def _regions() -> Float:
-    """Contrasts of an 8x8 map as columns of a matrix (64, 5): each is the mean of a region minus that of another."""
-    row, column = np.mgrid[0:_SIDE, 0:_SIDE] - (_SIDE - 1) / 2
-    inner = (row / 3.2) ** 2 + (column / 2.6) ** 2 <= 1
-    core = (row / 2.0) ** 2 + (column / 1.6) ** 2 <= 1
-    upper, lower = (inner & (sign * row >= 1) & (sign * row <= 2) for sign in (-1.0, 1.0))
-    pairs = ((inner, ~inner), (core, inner & ~core), (column < 0, column > 0), (upper, lower), (row < -2, row > 2))
+def _regions(side: int) -> Float:
+    """Contrasts of a map as columns of a matrix (side^2, 5): each is the mean of a region minus that of another."""
+    row, column = (np.mgrid[0:side, 0:side] - (side - 1) / 2) / (side / 2)  # -1 to 1
+    inner = (row / 0.8) ** 2 + (column / 0.65) ** 2 <= 1
+    core = (row / 0.5) ** 2 + (column / 0.4) ** 2 <= 1
+    eyes, mouth = (inner & (sign * row >= 0.25) & (sign * row <= 0.5) for sign in (-1.0, 1.0))
+    pairs = ((inner, ~inner), (core, inner & ~core), (column < 0, column > 0), (eyes, mouth), (row < -0.5, row > 0.5))
     return np.array([(a / a.sum() - b / b.sum()).ravel() for a, b in pairs], np.float32).T
 
 
-def _energy_names(params: Params) -> list[str]:
-    values = (*cell_names(_SIDE), *_CONTRASTS, "mean", "std")
-    return [f"{name}.{value}" for name in _ENERGY_MAPS for value in values]
+def _map_names(maps: Iterable[str], side: int) -> list[str]:
+    return [f"{name}.{value}" for name in maps for value in (*cell_names(side), *_CONTRASTS, "mean", "std")]
 
 
-@block("grid.energy", version=1, names=_energy_names)
-def grid_energy(frame: Frame, params: Params) -> Values:
-    """Local energy of the Laplacian of luma at 112, 56 and 28 px and of chroma at 112 px, in 8x8 cells.
-
-    Returns
-    -------
-    (5 * 71,) float32, map by map: 64 cells minus the map's mean, five contrasts between regions, mean and deviation
-    """
-    planes = (*frame.pyramid[1:], *frame.chroma)
-    energy = np.stack([cell_means(_square(laplacian(plane)), _SIDE).ravel() for plane in planes])
+def _relative(energy: Float, side: int) -> Values:
+    """Turn maps of mean squares (K, side^2) into values, each map's cells minus its mean, contrasts, mean and std."""
     logs = np.log(energy + _FLOOR)
     mean = logs.mean(axis=1, keepdims=True)
     relative = logs - mean
-    values = [relative, relative @ _regions(), mean, relative.std(axis=1, keepdims=True)]
+    values = [relative, relative @ _regions(side), mean, relative.std(axis=1, keepdims=True)]
     return np.concatenate(values, axis=1, dtype=np.float32).ravel()
 
 
-def _square(plane: Signed) -> Float:
-    return np.asarray(cv2.multiply(plane, plane, dtype=cv2.CV_32F), dtype=np.float32)
+@block("grid.chroma_noise", version=1, names=lambda params: _map_names(_MAPS[1:], _SIDE))
+def grid_chroma_noise(frame: Frame, params: Params) -> Values:
+    """Log energy of the Laplacian of Cr and Cb at 112 px in 8x8 cells, with contrasts between regions of the face.
+
+    Returns
+    -------
+    (2 * 71,) float32, map by map: 64 cells minus the map's mean, five contrasts, mean and standard deviation
+    """
+    squares = [cv2.multiply(plane, plane, dtype=cv2.CV_32F) for plane in frame.laplacians[1:]]
+    return _relative(np.stack([cell_means(np.asarray(x, np.float32), _SIDE).ravel() for x in squares]), _SIDE)
 
 
-@block(
-    "grid.dct", version=1, names=lambda params: [f"{band}.{cell}" for band in _BANDS for cell in cell_names(_DCT_SIDE)]
-)
+@block("grid.dct", version=1, names=lambda params: _map_names(_BANDS, _DCT_SIDE))
 def grid_dct(frame: Frame, params: Params) -> Values:
-    """Log energy of six bands of the block DCT in 7x7 cells of 4x4 blocks, minus the band's mean, (294,) float32."""
+    """Log energy of six bands of the block DCT in 7x7 cells of 4x4 blocks, with contrasts between regions of the face.
+
+    Returns
+    -------
+    (6 * 56,) float32, band by band: 49 cells minus the band's mean, five contrasts, mean and standard deviation
+    """
     rows = _weights(_BLOCKS, _DCT_SIDE) @ frame.dct_square.reshape(_BLOCKS, -1)
     cells = rows.reshape(-1, 8 * _BLOCKS // _DCT_SIDE) @ _across_blocks()
     by_coefficient = cells.reshape(_DCT_SIDE, 8, _DCT_SIDE, 8).transpose(1, 3, 0, 2).reshape(64, -1)
-    logs = np.log(_band_matrix() @ by_coefficient + _FLOOR)
-    return np.asarray(logs - logs.mean(axis=1, keepdims=True), dtype=np.float32).ravel()
+    return _relative(np.asarray(_band_matrix() @ by_coefficient, dtype=np.float32), _DCT_SIDE)
 
 
 @cache
@@ -133,11 +134,7 @@ def _band_matrix() -> Float:
     return matrix.reshape(len(_BANDS), 64)
 
 
-@block(
-    "grid.color",
-    version=1,
-    names=lambda params: [f"{name}.{cell}" for name in _COLOR_MAPS for cell in cell_names(_SIDE)],
-)
+@block("grid.color", version=1, names=lambda params: [f"{name}.{cell}" for name in _MAPS for cell in cell_names(_SIDE)])
 def grid_color(frame: Frame, params: Params) -> Values:
     """Mean luma, Cr and Cb in 8x8 cells minus the mean of the plane, in grey levels, (192,) float32."""
     planes = (frame.pyramid[1], *frame.chroma)

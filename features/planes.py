@@ -96,27 +96,30 @@ def laplacian(plane: Pixels) -> Signed:
     return np.asarray(cv2.Laplacian(plane, cv2.CV_16S), dtype=np.int16)
 
 
-def lbp_codes(plane: Pixels) -> Pixels:
+def lbp_codes(plane: Pixels, step: int = 1) -> Pixels:
     """Local binary patterns with P = 8 neighbours of the 3x3 square.
 
     Parameters
     ----------
     plane : (H, W) uint8 array
         At least 3 by 3.
+    step : int
+        1 for all rows of centres, 2 for every other.
 
     Returns
     -------
-    (H - 2, W - 2) uint8: bit k is set where neighbour k, clockwise from the upper left, is at least the centre
+    (ceil((H - 2) / step), W - 2) uint8: bit k is set where neighbour k, clockwise from the upper left, is at least
+    the centre
 
     References
     ----------
     Ojala, Pietikainen and Maenpaa 2002, DOI 10.1109/TPAMI.2002.1017623
     """
     height, width = plane.shape
-    centre = plane[1:-1, 1:-1]
-    codes = np.zeros((height - 2, width - 2), np.uint8)
+    centre = plane[1:-1:step, 1:-1]
+    codes = np.zeros(centre.shape, np.uint8)
     for bit, (dy, dx) in enumerate(_LBP_NEIGHBOURS):
-        mask = cv2.compare(plane[1 + dy : height - 1 + dy, 1 + dx : width - 1 + dx], centre, cv2.CMP_GE)
+        mask = cv2.compare(plane[1 + dy : height - 1 + dy : step, 1 + dx : width - 1 + dx], centre, cv2.CMP_GE)
         np.bitwise_and(mask, np.uint8(1 << bit), out=mask)
         np.bitwise_or(codes, mask, out=codes)
     return codes

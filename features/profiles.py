@@ -23,7 +23,7 @@ PROFILES: dict[str, tuple[str, ...]] = {
         "texture.lbp",
         "texture.lbp_grid",
         "texture.glcm",
-        "grid.energy",
+        "grid.chroma_noise",
         "grid.dct",
         "grid.color",
         "color.global",

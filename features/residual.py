@@ -10,7 +10,7 @@ import numpy as np
 
 from features.decode import Pixels
 from features.frame import Frame
-from features.planes import SRM_KERNELS, Float, Signed, laplacian
+from features.planes import SRM_KERNELS, Float, Signed
 from features.spec import Params, Values, block
 
 __all__ = ["residual_channels", "residual_cooccurrence", "residual_moments", "residual_npr"]
@@ -46,7 +46,7 @@ def _symmetry() -> _Symmetry:
 def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     """Joint histogram of four neighbouring SQUARE3x3 residuals, divided by 4, rounded and truncated to -2..2.
 
-    Across and down together, of every other row or column, symmetrised under sign and direction.
+    Across and down together, of every fourth row or column, symmetrised under sign and direction.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     """
     level = _truncate(frame.residuals["square3"], SRM_KERNELS["square3"][1])
     down = np.asarray(cv2.transpose(level), dtype=np.uint8)
-    classes = np.add(_joint(level[::2]), _joint(down[::2])).ravel() @ _symmetry().matrix
+    classes = np.add(_joint(level[::4]), _joint(down[::4])).ravel() @ _symmetry().matrix
     return np.asarray(classes / classes.sum(), dtype=np.float32)
 
 
@@ -90,15 +90,17 @@ def residual_moments(frame: Frame, params: Params) -> Values:
     Returns
     -------
     (14,) float32: ln mean |r|, ln mean r^2, ln kurtosis about zero and the share of zeros of each; then the
-    autocorrelation at lags 1, 2 and 8, across and down
+    autocorrelation of the latter's middle half at lags 1, 2 and 8, across and down
     """
-    planes = [frame.residuals[name].astype(np.float32) for name in _RESIDUALS]
-    moments = [value for plane in planes for value in _moments(plane)]
-    return np.array(moments + _autocorrelation(planes[-1]), np.float32)
+    moments = [value for name in _RESIDUALS for value in _moments(frame.residuals[name])]
+    median = frame.residuals["median"]
+    quarter = len(median) // 4
+    return np.array(moments + _autocorrelation(median[quarter:-quarter]), np.float32)
 
 
-def _moments(plane: Float) -> list[float]:
-    square = (plane * plane).ravel()
+def _moments(plane: Signed) -> list[float]:
+    flat = plane.ravel().astype(np.float32)
+    square = flat * flat
     first = cv2.norm(plane, cv2.NORM_L1) / plane.size
     second = cv2.norm(plane, cv2.NORM_L2SQR) / plane.size
     fourth = float(square @ square) / plane.size
@@ -107,9 +109,9 @@ def _moments(plane: Float) -> list[float]:
     return [math.log(first + _FLOOR), math.log(second + _FLOOR), math.log(kurtosis), zeros]
 
 
-def _autocorrelation(plane: Float) -> list[float]:
+def _autocorrelation(plane: Signed) -> list[float]:
     """Correlate a plane with itself `lag` samples on, across and down; a row runs on into the next."""
-    flat = plane.ravel()
+    flat = plane.ravel().astype(np.float32)
     power = float(flat @ flat) + _FLOOR
     return [float(flat[:-shift] @ flat[shift:]) / power for lag in _LAGS for shift in (lag, lag * plane.shape[1])]
 
@@ -117,7 +119,7 @@ def _autocorrelation(plane: Float) -> list[float]:
 @block("residual.channels", version=1, names=lambda params: list(_CHANNEL_PAIRS))
 def residual_channels(frame: Frame, params: Params) -> Values:
     """Correlation about zero between the Laplacian residuals of Y, Cr and Cb at 112 px, (3,) float32."""
-    planes = [laplacian(plane).ravel().astype(np.float32) for plane in (frame.pyramid[1], *frame.chroma)]
+    planes = [plane.ravel().astype(np.float32) for plane in frame.laplacians]
     power = [float(plane @ plane) + _FLOOR for plane in planes]
     pairs = _CHANNEL_PAIRS.values()
     return np.array([float(planes[i] @ planes[j]) / (power[i] * power[j]) ** 0.5 for i, j in pairs], np.float32)
@@ -136,7 +138,7 @@ def residual_npr(frame: Frame, params: Params) -> Values:
     Tan et al. 2024, "Rethinking the Up-Sampling Operations in CNN-based Generative Network for Generalizable Deepfake
     Detection", DOI 10.1109/CVPR52733.2024.02657
     """
-    luma = frame.luma_float
-    first = np.ascontiguousarray(luma[::2, ::2])
-    p01, p10, p11 = (luma[y::2, x::2] - first for y, x in ((0, 1), (1, 0), (1, 1)))
+    first, p01, p10, p11 = (frame.luma[y::2, x::2].astype(np.int16) for y in (0, 1) for x in (0, 1))
+    for phase in (p01, p10, p11):
+        phase -= first
     return np.array([m for plane in (p01, p10, p11, p11 - p01 - p10) for m in _moments(plane)], np.float32)

@@ -25,31 +25,55 @@ def _rings(side: int) -> int:
 
 
 class _Bins(NamedTuple):
-    """Where each sample of a folded spectrum belongs, ring and sector as one label, and how many a label has."""
+    """How folded spectra become values: samples are summed by label, and the sums multiplied by the matrix."""
 
     label: npt.NDArray[np.intp]
-    size: Float
+    matrix: npt.NDArray[np.float64]
 
 
 @cache
-def _bins(side: int) -> _Bins:
-    v = np.arange(side // 2 + 1)[:, None]
-    u = np.arange(1, side // 2)[None, :]
-    ring = np.minimum(np.hypot(v, u) // _RING, _rings(side)).astype(int)  # the corners go to a ring of their own
+def _bins() -> _Bins:
+    """Join the planes: their labels follow on each other, their matrices stand along the diagonal."""
+    planes = [_plane_bins(side) for side in _SIDES.values()]
+    rows, columns = np.cumsum([[0, 0], *(plane.matrix.shape for plane in planes)], axis=0).T
+    joined = np.zeros((rows[-1], columns[-1]))
+    for plane, row, column in zip(planes, rows[:-1], columns[:-1], strict=True):
+        joined[row : row + len(plane.matrix), column : column + plane.matrix.shape[1]] = plane.matrix
+    labels = [plane.label + row for plane, row in zip(planes, rows[:-1], strict=True)]
+    return _Bins(np.concatenate(labels), joined)
+
+
+def _plane_bins(side: int) -> _Bins:
+    """Label the samples of one folded spectrum by ring and sector, and say what values their sums make."""
+    v, u = np.arange(side // 2 + 1)[:, None], np.arange(1, side // 2)[None, :]
+    rings = _rings(side)
+    ring = np.minimum(np.hypot(v, u) // _RING, rings).astype(int)  # the corners go to a ring of their own
     sector = (np.arctan2(v, u) / (np.pi / 2) * _SECTORS).astype(int)
     label = (ring * _SECTORS + sector).ravel()
-    weights = np.where((v == 0) | (v == side // 2), 1.0, 2.0) * np.ones_like(u)  # the other rows stand for two
-    return _Bins(label, np.bincount(label, weights.ravel(), (_rings(side) + 1) * _SECTORS).astype(np.float32))
+    rows = np.where((v == 0) | (v == side // 2), 1.0, 2.0) * np.ones_like(u)  # a folded row stands for two
+    size = np.bincount(label, rows.ravel(), (rings + 1) * _SECTORS).astype(np.float64)
+    of_ring, of_sector = np.divmod(np.arange(len(size)), _SECTORS)
+    of_band = of_ring // (rings // _BANDS)
+    ring_means = _means(of_ring == np.arange(rings)[:, None], size)
+    members = [(of_band == band) & (of_sector == sector) for band in range(_BANDS) for sector in range(_SECTORS)]
+    sector_means = _means(np.array(members), size).reshape(len(size), _BANDS, _SECTORS)
+    sectors = (sector_means - sector_means.mean(axis=2, keepdims=True)).reshape(len(size), -1)
+    relative = ring_means - ring_means.mean(axis=1, keepdims=True)
+    return _Bins(label, np.hstack([relative, sectors, ring_means @ _slopes(rings)]))
 
 
-@cache
-def _slopes(rings: int) -> Float:
+def _means(members: npt.NDArray[np.bool_], size: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Averages over sets of labels as a matrix (labels, sets), given which labels each has and their sizes."""
+    return np.asarray(members.T / (members @ size), dtype=np.float64)
+
+
+def _slopes(rings: int) -> npt.NDArray[np.float64]:
     """Two columns whose product with the rings is their least-squares slope over ln k, lower and upper half."""
     weights = np.zeros((rings, 2))
     for column, (start, stop) in enumerate(((1, rings // 2), (rings // 2, rings))):
         x = np.log(_RING * (np.arange(start, stop) + 0.5))
         weights[start:stop, column] = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    return weights.astype(np.float32)
+    return weights
 
 
 def _radial_names(params: Params) -> list[str]:
@@ -75,25 +99,22 @@ def spectrum_radial(frame: Frame, params: Params) -> Values:
     ----------
     Durall, Keuper, Pfreundt and Keuper 2019, "Unmasking DeepFakes with simple Features", arXiv:1911.00686
     """
-    return np.concatenate([part for spectrum in frame.log_spectra for part in _radial(spectrum)], dtype=np.float32)
+    bins = _bins()
+    folded = np.concatenate([_fold(spectrum) for spectrum in frame.log_spectra])
+    return (np.bincount(bins.label, folded, len(bins.matrix)) @ bins.matrix).astype(np.float32)
 
 
-def _radial(spectrum: Float) -> tuple[npt.NDArray[np.float64], ...]:
-    side = spectrum.shape[0]
-    rings, bins = _rings(side), _bins(side)
-    folded = spectrum[: side // 2 + 1].copy()
-    folded[1:-1] += spectrum[: side // 2 : -1]
-    sums = np.bincount(bins.label, folded.ravel(), bins.size.size)
-    total, size = (x[: rings * _SECTORS].reshape(_BANDS, -1, _SECTORS) for x in (sums, bins.size))
-    ring = (total.sum(axis=2) / size.sum(axis=2)).ravel()
-    sector = total.sum(axis=1) / size.sum(axis=1)
-    sector -= sector.mean(axis=1, keepdims=True)
-    return ring - ring.mean(), sector.ravel(), ring @ _slopes(rings)
+def _fold(spectrum: Float) -> Float:
+    """Add the rows of negative frequencies to those of positive ones; (n / 2 + 1) rows, flat."""
+    half = len(spectrum) // 2
+    folded = spectrum[: half + 1].copy()
+    folded[1:half] += spectrum[:half:-1]
+    return folded.ravel()
 
 
 @block("spectrum.peaks", version=1, names=lambda params: [f"v{v % WORKING_SIZE:03d}u{u:03d}" for v, u in _PEAKS])
 def spectrum_peaks(frame: Frame, params: Params) -> Values:
-    """Height of ln(|F| + 1) over its surroundings at multiples of 1/8 of the sampling rate: traces of upsampling and blocks.
+    """Height of ln(|F| + 1) over its surroundings at multiples of 1/8 of the sampling rate, where upsampling shows.
 
     Returns
     -------

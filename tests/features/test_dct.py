@@ -32,37 +32,30 @@ def test_moments_of_one_coefficient() -> None:
     values = measure("dct.moments", grey(100 + blocks_of(ROW * np.ones((8, 1)))))
     assert values["log_mean.v0u4"] == pytest.approx(log(8.01), abs=1e-5)
     assert values["log_square.v0u4"] == pytest.approx(log(64.01), abs=1e-5)
-    assert values["log_kurtosis.v0u4"] == pytest.approx(log(4096.01 / 64.01**2), abs=1e-5)
     assert values["zeros.v0u4"] == 0
     assert values["log_mean.v4u0"] == pytest.approx(log(0.01), abs=1e-2)
-    assert values["log_kurtosis.v4u0"] == pytest.approx(log(100), abs=1e-4)
     assert values["zeros.v4u0"] == 1
 
 
 def test_moments_average_over_blocks() -> None:
     values = measure("dct.moments", with_coefficients([0, -2, 0, 4]))
-    assert len(values) == 252
+    assert len(values) == 189
     for name in ("v0u1", "v7u7", "v3u2"):
         assert values[f"log_mean.{name}"] == pytest.approx(log(1.51), rel=1e-5)
         assert values[f"log_square.{name}"] == pytest.approx(log(5.01), rel=1e-5)
-        assert values[f"log_kurtosis.{name}"] == pytest.approx(log(68.01 / 5.01**2), rel=1e-5)
         assert values[f"zeros.{name}"] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("raised", "zeros"), [(0, 1), (4, 1), (5, 0), (12, 0)])
-def test_a_coefficient_of_one_half_is_a_zero_on_any_machine(raised: int, zeros: int) -> None:
-    square = np.full((8, 8), 100)
-    square[np.nonzero(np.resize(ROW, (8, 8)) > 0)[0][:raised], np.nonzero(np.resize(ROW, (8, 8)) > 0)[1][:raised]] += 1
-    values = measure("dct.moments", grey(blocks_of(square)))
-    assert values["zeros.v0u4"] == zeros  # the coefficient is an eighth of what was raised
-
-
-def test_no_coefficient_of_integers_lies_on_the_threshold() -> None:
-    rng = np.random.default_rng(0)
-    frame = Frame.load(grey(128 + rng.integers(-2, 3, (224, 224))))
-    plain = frame.dct[:, ::4, :, ::4]
-    assert np.abs(plain * 8 - np.rint(plain * 8)).max() < 1e-3
-    assert np.abs(np.abs(plain) - 9 / 16).min() > 0.06
+@pytest.mark.parametrize("seed", range(5))
+def test_a_coefficient_of_one_half_is_a_zero_on_any_machine(seed: int) -> None:
+    """Coefficients of 4 by 0, 0 by 4 and 4 by 4 are eighths of integers: float32 must not decide about 4 eighths."""
+    plane = 100 + 30 * seed + np.random.default_rng(seed).integers(-1, 2, (224, 224))
+    values = measure("dct.moments", grey(plane))
+    cells = plane.reshape(28, 8, 28, 8)
+    for name, down, across in (("v0u4", ROW**2, ROW), ("v4u0", ROW, ROW**2), ("v4u4", ROW, ROW)):
+        eighths = np.abs(np.einsum("yaxb,a,b", cells, down, across))
+        assert (eighths == 4).sum() > 10
+        assert values[f"zeros.{name}"] == pytest.approx((eighths <= 4).mean())
 
 
 # First digits

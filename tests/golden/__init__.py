@@ -33,12 +33,14 @@ Golden = dict[str, tuple[int, dict[str, dict[str, float]]]]
 
 
 def mosaic() -> Pixels:
-    """Tiles of 8 pixels under saturated stripes and dots: strong edges, extreme residuals, both ends of the scale."""
+    """Tiles of 8 pixels under stripes, dots and a board of single pixels: strong edges, the most extreme residuals."""
     rows, columns = np.mgrid[:224, :224]
     tiles = (rows // 8 * 37 + columns // 8 * 101) % 160
     fine = rows * rows * 3 + columns * columns * 7 + rows * columns * 5
     planes = [tiles + (fine >> shift) % 64 + 80 * ((rows // 3 + columns // (2 + shift)) % 5 == 0) for shift in range(3)]
-    planes = [np.where((rows % 29 == 5) & (columns % 31 == 7), 255 * (rows % 2), plane) for plane in planes]
+    dots, board = (rows % 29 == 5) & (columns % 31 == 7), (rows // 20 == 4) & (columns // 20 == 6)
+    planes = [np.where(dots, 255 * (rows % 2), plane) for plane in planes]
+    planes = [np.where(board, 255 * ((rows + columns) % 2), plane) for plane in planes]
     return np.asarray(np.clip(np.stack(planes, axis=-1), 0, 255), np.uint8)
 
 

@@ -13,7 +13,7 @@ from tests.golden import FOLDER, PICTURES, changed, golden, measured, rewrite
 
 SHA256 = {
     "specimen": "51308cde0626c556e5461ee6014cbec862aae748fe496bdbe83a9080e1bf3961",
-    "mosaic": "2f71ae0d075c78216003202d14516408536c8f531cf6daedbee34603d2a41a38",
+    "mosaic": "0d78c293bbeb2e3391d0147027142b2c0c6628ef55ae97c4a7e9235d2322bb4a",
     "dusk": "288c39e50807b0a033746adf50ea75be28b4ca0c1bc1498ffef38a9f28085c41",
 }
 

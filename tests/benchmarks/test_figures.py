@@ -1,0 +1,204 @@
+"""The README says what the result files say, and what is missing or out of date is named."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.figures import BLOCKS, FiguresError, Sources, main, rewrite
+from models.bundle import load
+
+SHOWN = ("auc", "average_precision", "accuracy", "balanced_accuracy", "eer", "tpr_at_fpr_1", "coverage")
+README = "\n\n".join(["# title", *(f"<!-- figures:{name} -->\n\n<!-- /figures:{name} -->" for name in BLOCKS), "end\n"])
+
+
+def judged(median: float, **limit: float) -> dict[str, Any]:
+    return {"median": median, "min": median - 0.5, "max": median + 0.5, **limit, "holds": True}
+
+
+def results(digest: str, manifest_digest: str) -> dict[str, dict[str, Any]]:
+    """Figures of every script, by its name."""
+    policies = {"shipped": {"auc": 0.861}, "linear": {"auc": 0.852}}
+    return {
+        "speed": speed(digest),
+        "startup": {"limits": {"help_over_python": judged(0.05, at_most=0.3), "verdict": judged(0.25, at_most=1)}},
+        "ablation": ablation(digest),
+        "kill_resume": {"images": 6000, "kills": 20, "kills_with_rows_missing": 15, "same": True},
+        "extract_all": {
+            "summary": {"total": 42150},
+            "seconds": 120.0,
+            "rows": 75000,
+            "rows_per_second": 625.0,
+            "megabytes": {"worker": [181.0, 190.0]},
+            "megabytes_of_a_worker": judged(190.0, at_most=500),
+            "second_run": {"seconds": 3.21},
+        },
+        "resize_policy": {
+            "model": {"digest": manifest_digest},
+            "images": {"real": 500, "fake": 499},
+            "as_it_is": {"auc": 0.877},
+            "arrivals": {"112": policies, "640x480": policies},
+        },
+    }
+
+
+def speed(digest: str) -> dict[str, Any]:
+    return {
+        "model": {"feature_set": digest},
+        "images": 2000,
+        "values": 2198,
+        "microseconds": {step: judged(1394.0) for step in ("imread", "path", "twin", "command_line")},
+        "ratios": {
+            "path_to_imread": judged(9.0, at_most=10),
+            "command_line_to_imread": judged(9.0, at_most=10),
+            "twin_to_path": judged(26.0, at_least=20),
+        },
+    }
+
+
+def ablation(digest: str) -> dict[str, Any]:
+    block = {"values": 252, "marginal_microseconds": 104.4, "auc_alone": 0.7, "auc_lost_without": -0.00123}
+    return {
+        "feature_set": digest,
+        "rows": {"fit": 8400, "stop": 1200, "judge": 2400},
+        "seeds": 3,
+        "auc": {"mean": 0.8123},
+        "noise": 0.0021,
+        "blocks": {"dct.moments": block},
+    }
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    """Result files and a detector that agree with each other."""
+    tested = {name: {"value": 0.8741, "low": 0.8611, "high": 0.8899} for name in SHOWN}
+    manifest = {
+        "feature_set": {"digest": "f" * 64},
+        "metrics": {"test_balanced": tested | {"real": 1210, "fake": 1211, "groups": 990}},
+    }
+    found = Sources(tmp_path / "results", tmp_path / "fast")
+    found.results.mkdir()
+    found.detector.mkdir()
+    text = json.dumps(manifest)
+    (found.detector / "manifest.json").write_text(text)
+    machine = {"processor": "Some CPU", "system": "Linux x86_64", "python": "3.11.7"}
+    for name, figures in results("f" * 64, hashlib.sha256(text.encode()).hexdigest()).items():
+        (found.results / f"{name}.json").write_text(json.dumps({"machine": machine, "figures": figures}))
+    return found
+
+
+def spoil(sources: Sources, name: str, key: str, value: object) -> None:
+    path = sources.results / f"{name}.json"
+    record = json.loads(path.read_text())
+    record["figures"][key] = value
+    path.write_text(json.dumps(record))
+
+
+def test_every_figure_stands_in_its_place(sources: Sources) -> None:
+    text = rewrite(README, sources)
+    assert text.startswith("# title\n\n<!-- figures:")
+    assert text.endswith("\n\nend\n")
+    block = dict(re.findall(r"<!-- figures:(\w+) -->\n\n(.+?)\n\n<!-- /figures:\1 -->", text, re.DOTALL))
+    assert list(block) == list(BLOCKS)
+    assert "1,210 real and 1,211 fake" in block["headline"]
+    assert "AUC of **0.874**" in " ".join(block["headline"].split())
+    assert "0.861 to 0.890" in block["quality"]
+    assert "accuracy 0.9022" in block["quality"]
+    assert "AUC 0.64" in block["quality"]
+    assert "| 640x480 | 0.861 | 0.852 |" in block["resize"]
+    assert "| 9.0 (8.5 to 9.5) x imread | at most 10 |" in block["speed"]
+    assert "| 26.0 (25.5 to 26.5) x the path above | at least 20 |" in block["speed"]
+    assert "| `dct.moments` | 252 | 104 | 0.700 | -0.0012 |" in block["blocks"]
+    assert "20 random moments" in block["store"]
+    assert "the same rows, bit for bit" in " ".join(block["store"].split())
+
+
+def test_every_block_names_commands_and_files(sources: Sources) -> None:
+    for name, block in BLOCKS.items():
+        if name != "headline":
+            assert re.search(r"\(`python [^`]+`, \[(\S+\.json)\]\(\1\)\)", block(sources)), name
+
+
+def test_writing_twice_changes_nothing(sources: Sources) -> None:
+    once = rewrite(README, sources)
+    assert rewrite(once, sources) == once
+
+
+def test_the_check_fails_until_it_is_written_and_after_any_edit(
+    sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(README)
+    with pytest.raises(SystemExit, match="disagree"):
+        main(["--check"], readme=readme, sources=sources)
+    assert readme.read_text() == README
+    main([], readme=readme, sources=sources)
+    main(["--check"], readme=readme, sources=sources)
+    readme.write_text(readme.read_text().replace("0.861", "0.961"))
+    with pytest.raises(SystemExit, match="disagree"):
+        main(["--check"], readme=readme, sources=sources)
+
+
+@pytest.mark.parametrize("name", ["speed", "startup", "ablation", "kill_resume", "extract_all", "resize_policy"])
+def test_a_missing_result_is_named_with_its_command(sources: Sources, name: str) -> None:
+    (sources.results / f"{name}.json").unlink()
+    with pytest.raises(FiguresError, match=rf"{name}.json is missing; make it with: python -m benchmarks.{name} "):
+        rewrite(README, sources)
+
+
+def test_a_missing_detector_is_named(sources: Sources) -> None:
+    (sources.detector / "manifest.json").unlink()
+    with pytest.raises(FiguresError, match=r"manifest\.json is missing"):
+        rewrite(README, sources)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("speed", "model", {"feature_set": "0"}),
+        ("ablation", "feature_set", "0"),
+        ("resize_policy", "model", {"digest": "0"}),
+    ],
+)
+def test_a_result_of_another_detector_is_refused(sources: Sources, name: str, key: str, value: object) -> None:
+    spoil(sources, name, key, value)
+    with pytest.raises(FiguresError, match=rf"{name}.json .*run it again"):
+        rewrite(README, sources)
+
+
+def test_what_is_missed_is_said(sources: Sources) -> None:
+    spoil(
+        sources,
+        "startup",
+        "limits",
+        {"help_over_python": judged(0.05, at_most=0.3), "verdict": judged(2, at_most=1) | {"holds": False}},
+    )
+    spoil(sources, "kill_resume", "same", False)
+    text = rewrite(README, sources)
+    assert "at most 1, **missed**" in text
+    assert "**not the same rows" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_place_that_is_missing_or_open_is_named(sources: Sources, name: str) -> None:
+    with pytest.raises(FiguresError, match="places"):
+        rewrite(README.replace(f"<!-- figures:{name} -->", ""), sources)
+    with pytest.raises(FiguresError, match=f"/figures:{name}"):
+        rewrite(README.replace(f"<!-- /figures:{name} -->", ""), sources)
+
+
+def test_the_figures_fit_a_real_detector(sources: Sources, small_detector: Path) -> None:
+    bundle = load(small_detector)
+    for name, figures in results(bundle.feature_set.digest, bundle.digest).items():
+        path = sources.results / f"{name}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": figures}))
+    real = Sources(sources.results, small_detector)
+    value = bundle.manifest["metrics"]["test_balanced"]["auc"]["value"]
+    assert f"**{value:.3f}**" in rewrite(README, real)
+
+
+def test_the_readme_says_what_the_results_say() -> None:
+    main(["--check"])
