@@ -21,6 +21,7 @@ _LEVELS = 5  # residuals are truncated to -2..2
 _LOWEST: Final = np.array([126.0])  # -2 on the scale where 128 stands for 0
 _MOMENTS = ("log_mean", "log_variance", "log_kurtosis", "zeros")
 _NPR_PLANES = ("p01", "p10", "p11", "haar_hh")
+_STRIDE = 5  # not a divisor of 8
 _RESIDUALS = ("square3", "median")
 _CHANNEL_PAIRS: Final = {"y_cr": (0, 1), "y_cb": (0, 2), "cr_cb": (1, 2)}
 
@@ -46,7 +47,8 @@ def _symmetry() -> _Symmetry:
 def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     """Joint histogram of four neighbouring SQUARE3x3 residuals, divided by 4, rounded and truncated to -2..2.
 
-    Across and down together, of every fourth row or column, symmetrised under sign and direction.
+    Across and down together, of every fifth row or column, which sees all phases of the JPEG grid; symmetrised under
+    sign and direction.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     """
     level = _truncate(frame.residuals["square3"], SRM_KERNELS["square3"][1])
     down = np.asarray(cv2.transpose(level), dtype=np.uint8)
-    classes = np.add(_joint(level[::4]), _joint(down[::4])).ravel() @ _symmetry().matrix
+    classes = np.add(_joint(level[::_STRIDE]), _joint(down[::_STRIDE])).ravel() @ _symmetry().matrix
     return np.asarray(classes / classes.sum(), dtype=np.float32)
 
 

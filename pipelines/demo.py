@@ -41,7 +41,14 @@ _CROPS = 3  # of each class from each region
 _FLAT = 2.0  # standard deviation of luma below which a region shows nothing
 _QUALITY = 75
 _FACE = (slice(0, 224), slice(112, 336))  # of astronaut.png
-_PARAMS: Final = BoosterParams(max_trees=150, early_stopping_rounds=30, num_leaves=15, min_child_samples=10)
+_PARAMS: Final = BoosterParams(
+    learning_rate=0.05,
+    num_leaves=7,
+    min_child_samples=10,
+    feature_fraction=0.5,
+    max_trees=300,
+    early_stopping_rounds=100,
+)
 _NEXT: Final = """
 This showed the path, not the quality: the corpus is crops of a few photographs, and the forgeries are simple.
 

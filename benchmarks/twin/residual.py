@@ -30,7 +30,7 @@ _MEMBERS: Final = [tuple(np.transpose(orbit)) for orbit in _ORBITS]
 
 def _cooccurrence(picture: Picture) -> Floats:
     level = np.clip(np.rint(picture.square3 / 4), -2, 2).astype(int) + 2
-    counts = _joint(level[::4]) + _joint(level.T[::4])
+    counts = _joint(level[::5]) + _joint(level.T[::5])
     return np.array([counts[members].sum() / counts.sum() for members in _MEMBERS])
 
 

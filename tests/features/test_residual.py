@@ -12,7 +12,7 @@ from features.frame import Frame
 from tests.features.pictures import BLOCKS, POSITION, frame_with, grey, measure
 from tests.images import photo
 
-STRIDE = 4  # every fourth row and column is counted
+STRIDE = 5  # every fifth row and column is counted
 WINDOWS = 2 * len(range(0, 224, STRIDE)) * 221  # of four neighbours
 MIDDLE = 112 * 224  # samples of the middle half
 
