@@ -3,7 +3,7 @@
 Test crops of a data set are made to arrive at other sizes (Lanczos, then JPEG of quality 90) and as rectangles with
 honest proportions; each is brought to 224 px by the shipped policy and by three others, and scored by one detector.
 
-    python -m benchmarks.resize_policy --data ../shared/data/deepfake-faces.zip -o benchmarks/resize_policy.json
+    python -m benchmarks.resize_policy --data ../shared/data/deepfake-faces.zip -o benchmarks/results/resize_policy.json
 """
 
 import argparse

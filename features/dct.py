@@ -16,10 +16,9 @@ __all__ = ["dct_benford", "dct_grid_phase", "dct_moments"]
 _FLOOR = np.float32(0.01)
 _ZERO = np.float32(9 / 16)  # some coefficients are multiples of 1/8, many just 1/2: no threshold for float32
 _AC: Final = tuple((v, u) for v in range(8) for u in range(8) if v + u)
-_BASE = 10
 _BLOCKS = 28  # a side
 _DIVERGENCES = ("kl", "renyi", "tsallis")
-_LARGEST = 2048  # no orthonormal 8x8 coefficient of 8-bit samples exceeds 2040
+_LARGEST = 254  # 255 also stands for all that is larger
 _ORDER = 0.3  # of the Renyi and Tsallis divergences
 _STATISTICS = ("log_mean", "log_square", "zeros")
 _ZIGZAG: Final = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1), (3, 0))
@@ -67,27 +66,26 @@ def dct_grid_phase(frame: Frame, params: Params) -> Values:
 
 
 class _Benford(NamedTuple):
-    """First decimal digits: the digit of each magnitude, and candidate laws (K, 9), each summing to 1."""
+    """First decimal digits: which magnitudes start with each, (255, 9); candidate laws (K, 9), each summing to 1."""
 
-    digit: npt.NDArray[np.intp]
+    digit: Float
     laws: npt.NDArray[np.float64]
 
 
 @cache
 def _benford() -> _Benford:
-    digit = np.arange(_LARGEST + 1)
-    while (digit >= _BASE).any():
-        digit = np.where(digit >= _BASE, digit // _BASE, digit)
-    m = np.arange(1, _BASE)
+    first = np.array([int(str(magnitude)[0]) for magnitude in range(_LARGEST + 1)])
+    m = np.arange(1, 10)
     laws = [np.log1p(1 / (a + m**beta)) for beta in np.arange(0.4, 2.5, 0.2) for a in (-0.5, 0.0, 0.5, 1.0, 2.0, 4.0)]
-    return _Benford(digit, np.stack(laws) / np.sum(laws, axis=1, keepdims=True))
+    return _Benford((first[:, None] == m).astype(np.float32), np.stack(laws) / np.sum(laws, axis=1, keepdims=True))
 
 
 @block("dct.benford", version=1, names=lambda params: [f"{d}.v{v}u{u}" for d in _DIVERGENCES for v, u in _ZIGZAG])
 def dct_benford(frame: Frame, params: Params) -> Values:
     """Distance of the first digits of nine AC coefficients from the generalised Benford law that fits them best.
 
-    The law is p(m) ~ ln(1 + 1 / (a + m^beta)); the pair (a, beta) of least squared distance is chosen from a grid.
+    Magnitudes are rounded to whole numbers; those of 1 to 254 count. The law is p(m) ~ ln(1 + 1 / (a + m^beta)), its
+    pair (a, beta) the one of least squared distance on a grid.
 
     Returns
     -------
@@ -99,17 +97,17 @@ def dct_benford(frame: Frame, params: Params) -> Values:
     arXiv:2004.07682
     """
     rows, columns = np.transpose(_ZIGZAG)
-    chosen = frame.dct[:, rows, :, columns].reshape(len(_ZIGZAG), -1)
-    whole = np.minimum(np.rint(np.abs(chosen)), _LARGEST).astype(np.intp)
-    return _divergences(_digit_shares(whole)).astype(np.float32)
+    whole = cv2.convertScaleAbs(frame.dct[:, rows, :, columns].reshape(len(_ZIGZAG), -1))
+    bins = [len(_ZIGZAG), _LARGEST + 1]
+    counts = cv2.calcHist([_coefficient(), whole], [0, 1], None, bins, [0, bins[0], 0, bins[1]])
+    digits = np.asarray(counts, dtype=np.float64) @ _benford().digit + 0.5  # so that none is impossible
+    return _divergences(digits / digits.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _digit_shares(whole: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-    """Share of each first digit in each row of magnitudes, (rows, 9), from counts raised by a half."""
-    rows = len(whole)
-    label = _benford().digit[whole] + _BASE * np.arange(rows)[:, None]
-    counts = np.bincount(label.ravel(), minlength=rows * _BASE).reshape(rows, _BASE)[:, 1:] + 0.5
-    return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float64)
+@cache
+def _coefficient() -> npt.NDArray[np.uint8]:
+    """Give each of the nine coefficients' magnitudes its number, (9, 784)."""
+    return np.repeat(np.arange(len(_ZIGZAG), dtype=np.uint8)[:, None], _BLOCKS**2, axis=1)
 
 
 def _divergences(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

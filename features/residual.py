@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from features.decode import Pixels
 from features.frame import Frame
@@ -27,10 +28,10 @@ _CHANNEL_PAIRS: Final = {"y_cr": (0, 1), "y_cb": (0, 2), "cr_cb": (1, 2)}
 
 
 class _Symmetry(NamedTuple):
-    """The classes of four neighbours under sign and direction: names, and a matrix (625, 169) that sums into them."""
+    """The 169 classes of four neighbours under sign and direction: their names, and the class of each of 625 tuples."""
 
     names: tuple[str, ...]
-    matrix: Float
+    of_tuple: npt.NDArray[np.intp]
 
 
 @cache
@@ -38,9 +39,8 @@ def _symmetry() -> _Symmetry:
     tuples = list(product(range(_LEVELS), repeat=4))
     flipped = [tuple(_LEVELS - 1 - x for x in t) for t in tuples]
     canonical = [min(t, t[::-1], f, f[::-1]) for t, f in zip(tuples, flipped, strict=True)]
-    classes = sorted(set(canonical))
-    matrix = np.array([[c == k for k in classes] for c in canonical], np.float32)
-    return _Symmetry(tuple("".join(map(str, c)) for c in classes), matrix)
+    number = {c: i for i, c in enumerate(sorted(set(canonical)))}
+    return _Symmetry(tuple("".join(map(str, c)) for c in number), np.array([number[c] for c in canonical], np.intp))
 
 
 @block("residual.cooccurrence", version=1, names=lambda params: [f"square3.{name}" for name in _symmetry().names])
@@ -60,7 +60,8 @@ def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     """
     level = _truncate(frame.residuals["square3"], SRM_KERNELS["square3"][1])
     down = np.asarray(cv2.transpose(level), dtype=np.uint8)
-    classes = np.add(_joint(level[::_STRIDE]), _joint(down[::_STRIDE])).ravel() @ _symmetry().matrix
+    counts = np.add(_joint(level[::_STRIDE]), _joint(down[::_STRIDE])).ravel()
+    classes = np.bincount(_symmetry().of_tuple, counts, len(_symmetry().names))
     return np.asarray(classes / classes.sum(), dtype=np.float32)
 
 
@@ -95,9 +96,7 @@ def residual_moments(frame: Frame, params: Params) -> Values:
     autocorrelation of the latter's middle half at lags 1, 2 and 8, across and down
     """
     moments = [value for name in _RESIDUALS for value in _moments(frame.residuals[name])]
-    median = frame.residuals["median"]
-    quarter = len(median) // 4
-    return np.array(moments + _autocorrelation(median[quarter:-quarter]), np.float32)
+    return np.array(moments + _autocorrelation(frame.residuals["median"]), np.float32)
 
 
 def _moments(plane: Signed) -> list[float]:
@@ -112,8 +111,9 @@ def _moments(plane: Signed) -> list[float]:
 
 
 def _autocorrelation(plane: Signed) -> list[float]:
-    """Correlate a plane with itself `lag` samples on, across and down; a row runs on into the next."""
-    flat = plane.ravel().astype(np.float32)
+    """Correlate the middle half of the rows with itself at each lag, across and down; a row runs on into the next."""
+    quarter = len(plane) // 4
+    flat = plane[quarter:-quarter].ravel().astype(np.float32)
     power = float(flat @ flat) + _FLOOR
     return [float(flat[:-shift] @ flat[shift:]) / power for lag in _LAGS for shift in (lag, lag * plane.shape[1])]
 

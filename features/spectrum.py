@@ -25,26 +25,15 @@ def _rings(side: int) -> int:
 
 
 class _Bins(NamedTuple):
-    """How folded spectra become values: samples are summed by label, and the sums multiplied by the matrix."""
+    """How a folded spectrum becomes values: samples are summed by label, and the sums multiplied by the matrix."""
 
     label: npt.NDArray[np.intp]
-    matrix: npt.NDArray[np.float64]
+    matrix: Float
 
 
 @cache
-def _bins() -> _Bins:
-    """Join the planes: their labels follow on each other, their matrices stand along the diagonal."""
-    planes = [_plane_bins(side) for side in _SIDES.values()]
-    rows, columns = np.cumsum([[0, 0], *(plane.matrix.shape for plane in planes)], axis=0).T
-    joined = np.zeros((rows[-1], columns[-1]))
-    for plane, row, column in zip(planes, rows[:-1], columns[:-1], strict=True):
-        joined[row : row + len(plane.matrix), column : column + plane.matrix.shape[1]] = plane.matrix
-    labels = [plane.label + row for plane, row in zip(planes, rows[:-1], strict=True)]
-    return _Bins(np.concatenate(labels), joined)
-
-
-def _plane_bins(side: int) -> _Bins:
-    """Label the samples of one folded spectrum by ring and sector, and say what values their sums make."""
+def _bins(side: int) -> _Bins:
+    """Label samples by ring and sector, and write the averages, differences and slopes of their sums as one matrix."""
     v, u = np.arange(side // 2 + 1)[:, None], np.arange(1, side // 2)[None, :]
     rings = _rings(side)
     ring = np.minimum(np.hypot(v, u) // _RING, rings).astype(int)  # the corners go to a ring of their own
@@ -59,7 +48,7 @@ def _plane_bins(side: int) -> _Bins:
     sector_means = _means(np.array(members), size).reshape(len(size), _BANDS, _SECTORS)
     sectors = (sector_means - sector_means.mean(axis=2, keepdims=True)).reshape(len(size), -1)
     relative = ring_means - ring_means.mean(axis=1, keepdims=True)
-    return _Bins(label, np.hstack([relative, sectors, ring_means @ _slopes(rings)]))
+    return _Bins(label, np.hstack([relative, sectors, ring_means @ _slopes(rings)]).astype(np.float32))
 
 
 def _means(members: npt.NDArray[np.bool_], size: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -99,9 +88,13 @@ def spectrum_radial(frame: Frame, params: Params) -> Values:
     ----------
     Durall, Keuper, Pfreundt and Keuper 2019, "Unmasking DeepFakes with simple Features", arXiv:1911.00686
     """
-    bins = _bins()
-    folded = np.concatenate([_fold(spectrum) for spectrum in frame.log_spectra])
-    return (np.bincount(bins.label, folded, len(bins.matrix)) @ bins.matrix).astype(np.float32)
+    return np.concatenate([_radial(spectrum) for spectrum in frame.log_spectra])
+
+
+def _radial(spectrum: Float) -> Float:
+    bins = _bins(len(spectrum))
+    sums = np.bincount(bins.label, _fold(spectrum), len(bins.matrix))
+    return np.asarray(sums.astype(np.float32) @ bins.matrix, dtype=np.float32)
 
 
 def _fold(spectrum: Float) -> Float:

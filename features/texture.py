@@ -45,7 +45,7 @@ def texture_lbp(frame: Frame, params: Params) -> Values:
     ----------
     Ojala, Pietikainen and Maenpaa 2002, DOI 10.1109/TPAMI.2002.1017623
     """
-    counts = np.stack([cells.sum(axis=0) for cells in frame.lbp]) @ _uniform()[0]
+    counts = np.stack(frame.lbp).sum(axis=1) @ _uniform()[0]
     return np.asarray(counts / counts.sum(axis=1, keepdims=True), dtype=np.float32).ravel()
 
 

@@ -34,14 +34,14 @@ _RUN_LINES: Final = ("[num_threads:",)  # parameters that say how it ran, not wh
 class BoosterParams:
     """What governs a fit; the names are LightGBM's, but for the two that count trees."""
 
-    learning_rate: float = 0.07
+    learning_rate: float = 0.08
     num_leaves: int = 63
     min_child_samples: int = 40
     feature_fraction: float = 0.12
     bagging_fraction: float = 0.7
     lambda_l2: float = 5.0
     max_bin: int = 63
-    max_trees: int = 2000
+    max_trees: int = 1400
     early_stopping_rounds: int = 300
 
 

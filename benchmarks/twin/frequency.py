@@ -80,7 +80,8 @@ def _benford(picture: Picture) -> Floats:
 
 def _divergences(coefficients: Floats) -> tuple[float, float, float]:
     whole = np.rint(np.abs(coefficients)).astype(int)
-    digits = whole // 10 ** sum((whole >= power).astype(int) for power in (10, 100, 1000))
+    whole = whole[whole < 255]
+    digits = whole // 10 ** sum((whole >= power).astype(int) for power in (10, 100))
     counts = np.histogram(digits, np.arange(1, 11))[0] + 0.5
     p = counts / counts.sum()
     q = _LAWS[np.argmin(((_LAWS - p) ** 2).sum(axis=1))]

@@ -98,6 +98,15 @@ def test_company_processes_and_order_do_not_matter(detector: Detector, model: st
     assert sorted(score(images, model=model, workers=2), key=lambda verdict: str(verdict.path)) == alone
 
 
+def test_images_judged_together_get_what_each_gets_alone(detector: Detector, images: list[str], tmp_path: Path) -> None:
+    bad = tmp_path / "cut.jpg"
+    bad.write_bytes(BAD["cut.jpg"][0])
+    paths = [*images[:20], str(bad), *images[20:40]]
+    assert detector.score_all([(path, path) for path in paths]) == [detector.score(path) for path in paths]
+    assert detector.score_all([(str(bad), None)])[0].error is not None
+    assert detector.score_all([]) == []
+
+
 def test_one_process_scores_as_inputs_come(model: str, images: list[str]) -> None:
     taken: list[Input] = []
 
