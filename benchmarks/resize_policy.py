@@ -101,15 +101,14 @@ def measure(model: str, sources: Sequence[str], *, limit: int, workers: int) -> 
     scores = np.stack(list(rows))
     labels = np.array([sample.label for sample in chosen])
     weights = _resamples([sample.group for sample in chosen])
+    figures = partial(_figures, labels, weights=weights, fake_from=bundle.points.fake_from)
     return {
         "model": {"name": bundle.name, "digest": bundle.digest},
         "images": {"real": int((labels == 0).sum()), "fake": int(labels.sum())},
         "shipped": FRAME_POLICY,
-        "as_it_is": _figures(labels, scores[:, 0, 0], scores[:, 0, 0], weights),
+        "as_it_is": figures(scores[:, 0, 0], scores[:, 0, 0]),
         "arrivals": {
-            arrival: {
-                policy: _figures(labels, scores[:, i, j], scores[:, i, 0], weights) for j, policy in enumerate(POLICIES)
-            }
+            arrival: {policy: figures(scores[:, i, j], scores[:, i, 0]) for j, policy in enumerate(POLICIES)}
             for i, arrival in enumerate(ARRIVALS, start=1)
         },
     }
@@ -151,13 +150,16 @@ def _resamples(groups: Sequence[str]) -> list[Floats]:
     return [drawn[index].astype(np.float64) for drawn in draws]
 
 
-def _figures(labels: npt.NDArray[np.int64], scores: Floats, shipped: Floats, weights: list[Floats]) -> dict[str, Any]:
+def _figures(
+    labels: npt.NDArray[np.int64], scores: Floats, shipped: Floats, *, weights: list[Floats], fake_from: float
+) -> dict[str, Any]:
     once = np.ones(len(labels))
     gains = [roc_auc(labels, scores, weight) - roc_auc(labels, shipped, weight) for weight in weights]
     return {
         "auc": round(roc_auc(labels, scores, once), 4),
         "gain": round(roc_auc(labels, scores, once) - roc_auc(labels, shipped, once), 4),
         "gain_interval": [round(float(bound), 4) for bound in np.quantile(gains, [0.025, 0.975])],
+        "reals_from_the_point_for_fake": round(float((scores[labels == 0] >= fake_from).mean()), 4),
         "mean_probability": {
             name: round(float(scores[labels == i].mean()), 4) for i, name in enumerate(("real", "fake"))
         },

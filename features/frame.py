@@ -39,9 +39,12 @@ class Frame:
     ----------
     bgr : (224, 224, 3) uint8 array
         Contiguous; do not write to it.
+    size : (int, int)
+        Height and width of the image as it came, in pixels: no feature, but it limits what a verdict is worth.
     """
 
     bgr: Pixels
+    size: tuple[int, int] = (WORKING_SIZE, WORKING_SIZE)
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] | bytes | Pixels) -> "Frame":
@@ -59,9 +62,10 @@ class Frame:
             One of its kinds, where the source cannot be measured.
         """
         if isinstance(source, np.ndarray):
-            return cls(_to_working_size(_from_array(source)))
-        data = source if isinstance(source, bytes) else read_bytes(os.fspath(source))
-        return cls(_to_working_size(decode(data)))
+            pixels = _from_array(source)
+        else:
+            pixels = decode(source if isinstance(source, bytes) else read_bytes(os.fspath(source)))
+        return cls(_to_working_size(pixels), (pixels.shape[0], pixels.shape[1]))
 
     @cached_property
     def planes(self) -> tuple[Pixels, Pixels, Pixels]:

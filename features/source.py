@@ -92,7 +92,7 @@ def open_archive(path: str) -> zipfile.ZipFile:
 
 def _cause(error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
-        return "this is a folder, not a file"
+        return "this is a folder; no image was found in it, or it was not searched"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error).strip("'\"") or type(error).__name__

@@ -4,6 +4,7 @@ A variant is a row of its own in the store, of the same group as its image, and 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ __all__ = ["VARIANTS", "vary"]
 
 
 def _mirror(frame: Frame) -> Frame:
-    return Frame(np.ascontiguousarray(frame.bgr[:, ::-1]))
+    return replace(frame, bgr=np.ascontiguousarray(frame.bgr[:, ::-1]))
 
 
 VARIANTS: Final[Mapping[str, Callable[[Frame], Frame]]] = {"mirror": _mirror}

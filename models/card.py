@@ -52,7 +52,9 @@ calibration part only places the sigmoid and the operating points, and the test 
 ## Figures on the test part
 
 Value and 95 % interval (bootstrap over groups). Balanced: both classes in equal number, those of lowest sha256.
-Chance raises the calibration error of few images, and more so that of resamples, so its interval can lie above it.
+Probabilities are for equal priors, so calibration error, Brier score and accuracy mean what they say where the classes
+are balanced. Chance raises the calibration error of few images, and more so that of resamples, so its interval can \
+lie above it.
 
 | figure | balanced | all |
 |---|---|---|

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from features.decode import Pixels
 from features.errors import ImageError, UnknownNameError
-from features.frame import Frame
+from features.frame import WORKING_SIZE, Frame
 from features.source import read_bytes
 from features.spec import Values
 from models.bundle import Bundle, load, resolve
@@ -39,6 +39,10 @@ SHOWN: Final = {"verdict": 9, "probability": 11, "path": 0, "error.message": 0}
 
 _CHUNK = 64  # images a job: the trees judge them together, which costs half of one by one and gives the same bits
 _FEW = 256  # inputs that one process scores in less time than it takes to start others
+
+_TOO_SMALL = (
+    f"{{1}}x{{0}} pixels had to be enlarged, which looks like forging; a verdict needs {WORKING_SIZE} both ways"
+)
 
 Source = str | os.PathLike[str] | bytes | Pixels
 """What an image is given as."""
@@ -74,32 +78,32 @@ class Detector:
             As `score` takes them.
         """
         measured = [self._measure(source) for source, _ in sources]
-        vectors = [values for _, values in measured if isinstance(values, np.ndarray)]
+        vectors = [found.values for found in measured if isinstance(found, _Measured)]
         probabilities = iter(self.bundle.probability(np.stack(vectors)).tolist() if vectors else ())
         return [
-            self._failure(path, digest, values)
-            if isinstance(values, ImageError)
-            else self._verdict(path, digest, next(probabilities))
-            for (_, path), (digest, values) in zip(sources, measured, strict=True)
+            self._verdict(path, found, next(probabilities))
+            if isinstance(found, _Measured)
+            else Verdict(path, found.digest, None, None, None, None, self._ref, ErrorRef.of(found.error))
+            for (_, path), found in zip(sources, measured, strict=True)
         ]
 
-    def _measure(self, source: Source) -> tuple[str | None, Values | ImageError]:
-        """Hash and measure one image: its sha256 where it came as bytes, and its vector or what is wrong with it."""
+    def _measure(self, source: Source) -> "_Measured | _Failed":
         digest = None
         try:
             data = read_bytes(source) if isinstance(source, str | os.PathLike) else source
             digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
-            return digest, self.bundle.feature_set.compute(Frame.load(data))
+            frame = Frame.load(data)
+            return _Measured(digest, frame.size, self.bundle.feature_set.compute(frame))
         except ImageError as error:
-            return digest, error
+            return _Failed(digest, error)
 
-    def _verdict(self, path: str | None, digest: str | None, probability: float) -> Verdict:
-        verdict = self.bundle.decide(probability)
-        reason = self._uncertain if verdict == "uncertain" else None
-        return Verdict(path, digest, probability, verdict, reason, None, self._ref)
-
-    def _failure(self, path: str | None, digest: str | None, error: ImageError) -> Verdict:
-        return Verdict(path, digest, None, None, None, None, self._ref, ErrorRef.of(error))
+    def _verdict(self, path: str | None, measured: "_Measured", probability: float) -> Verdict:
+        verdict, reason = self.bundle.decide(probability), None
+        if min(measured.size) < WORKING_SIZE:
+            verdict, reason = "uncertain", _TOO_SMALL.format(*measured.size)
+        elif verdict == "uncertain":
+            reason = self._uncertain
+        return Verdict(path, measured.digest, probability, verdict, reason, None, self._ref)
 
     @cached_property
     def _ref(self) -> ModelRef:
@@ -109,6 +113,21 @@ class Detector:
     def _uncertain(self) -> str:
         points = self.bundle.points
         return f"between the points for real ({points.real_below:.4f}) and for fake ({points.fake_from:.4f})"
+
+
+class _Measured(NamedTuple):
+    """An image that has a vector: its sha256 where it came as bytes, its height and width, its values."""
+
+    digest: str | None
+    size: tuple[int, int]
+    values: Values
+
+
+class _Failed(NamedTuple):
+    """An image that has none: its sha256 where it came as bytes, and what is wrong."""
+
+    digest: str | None
+    error: ImageError
 
 
 @lru_cache(maxsize=4)

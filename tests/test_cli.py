@@ -38,7 +38,7 @@ def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     for seed in range(4):
-        (folder / f"{seed}.jpg").write_bytes(jpeg(photo(seed, 64)))
+        (folder / f"{seed}.jpg").write_bytes(jpeg(photo(seed, 224)))
     return folder
 
 

@@ -72,7 +72,7 @@ def test_links_to_nowhere_and_in_circles_are_refused(tmp_path: Path) -> None:
 
 def test_missing_folder_and_null_byte_are_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent.jpg") == "no such file or directory"
-    assert refusal(tmp_path) == "this is a folder, not a file"
+    assert refusal(tmp_path) == "this is a folder; no image was found in it, or it was not searched"
     assert refusal("a\0b.jpg") == "embedded null byte"
     assert refusal("") == "no such file or directory"
 
@@ -147,7 +147,7 @@ def test_an_archive_is_opened_once(tmp_path: Path) -> None:
 def test_members_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     archive = make_zip(tmp_path / "set.zip")
     assert "no item named 'faces/b.jpg'" in refusal(f"{archive}!/faces/b.jpg")
-    assert refusal(f"{archive}!/faces/") == "this is a folder, not a file"
+    assert refusal(f"{archive}!/faces/") == "this is a folder; no image was found in it, or it was not searched"
     assert refusal(f"{tmp_path}/absent.zip!/a.jpg") == "no such file or directory"
     assert refusal(f"{archive}!/")
 

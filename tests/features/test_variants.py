@@ -9,6 +9,12 @@ from features.variants import VARIANTS, vary
 from tests.images import photo
 
 
+def test_a_variant_remembers_the_size_of_its_image() -> None:
+    frame = Frame.load(photo(1, 300)[:250])
+    assert frame.size == (250, 300)
+    assert vary(frame, "mirror").size == (250, 300)
+
+
 def test_no_variant_is_the_frame_itself() -> None:
     frame = Frame.load(photo(1))
     assert vary(frame, "") is frame

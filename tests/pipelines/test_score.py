@@ -6,9 +6,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from features.errors import BundleError, UnknownNameError
+from models.bundle import Bundle
 from models.verdict import Verdict
 from pipelines import score as module
 from pipelines.inputs import Input
@@ -30,7 +32,7 @@ def model(small_detector: Path) -> str:
 def images(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     root = tmp_path_factory.mktemp("images")
     for seed in range(70):
-        (root / f"{seed:02d}.jpg").write_bytes(jpeg(photo(seed, 64 + seed)))
+        (root / f"{seed:02d}.jpg").write_bytes(jpeg(photo(seed, 224 + seed)))
     return sorted(map(str, root.iterdir()))
 
 
@@ -81,6 +83,18 @@ def test_a_verdict_follows_the_operating_points(detector: Detector, images: list
         assert verdict.verdict == points.decide(verdict.probability)
         assert (verdict.reason is None) == (verdict.verdict != "uncertain")
         assert verdict.model == detector.bundle.ref
+
+
+@pytest.mark.parametrize(("size", "judged"), [(224, True), (223, False), (40, False), (500, True)])
+def test_an_enlarged_image_gets_no_verdict(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch, size: int, judged: bool
+) -> None:
+    monkeypatch.setattr(Bundle, "decide", lambda self, probability: "fake")
+    verdict = detector.score(np.ascontiguousarray(photo(1, 600)[:size]))
+    assert verdict.probability is not None
+    assert verdict.verdict == ("fake" if judged else "uncertain")
+    assert (verdict.reason is None) == judged
+    assert judged or f"600x{size} pixels had to be enlarged" in str(verdict.reason)
 
 
 def test_what_is_uncertain_says_why(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
