@@ -23,14 +23,14 @@ from features.store import FeatureStore
 
 __all__ = ["compare", "main", "measure"]
 
-_SHARES = (0.05, 0.5)  # of the time of an uninterrupted run, between which a run is killed
+_SHARES = (0.05, 0.2)  # of the time of an uninterrupted run, between which a run is killed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Kill, compare, and write the result; the exit status is 1 where the stores differ."""
     parser = make_parser(__doc__)
     parser.add_argument("--data", nargs="+", default=[DATA], help=f"data sets (default: {DATA})")
-    parser.add_argument("--images", type=int, default=6000, help="default: 6000")
+    parser.add_argument("--images", type=int, default=20000, help="default: 20000")
     parser.add_argument("--kills", type=int, default=20, help="default: 20")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     options = parser.parse_args(arguments)
