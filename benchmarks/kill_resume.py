@@ -23,7 +23,7 @@ from features.store import FeatureStore
 
 __all__ = ["compare", "main", "measure"]
 
-_SHARES = (0.05, 0.2)  # of the time of an uninterrupted run, between which a run is killed
+_SHARES = (0.05, 0.25)  # of the time of an uninterrupted run, between which a run is killed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
