@@ -80,7 +80,6 @@ def extract(
     errors: Annotated[str | None, typer.Option(metavar="FILE", help="Write the images that failed there.")] = None,
 ) -> int:
     """Measure data sets and cache the features; resumes."""
-    from features.store import FeatureStore
     from pipelines import extract as task
     from pipelines.dataset import read_dataset
 
@@ -90,14 +89,8 @@ def extract(
             samples, out, profile=profile, variants=variant or (), workers=run.jobs, progress=progress
         )
     if errors:
-        manifest = FeatureStore(out).manifest()
-        rows = (
-            {"path": path, "error": error}
-            for path, error in zip(manifest["path"], manifest["error"], strict=True)
-            if error
-        )
         with Output(errors) as output:
-            write_rows(rows, choose_format(None, errors), output, columns=("path", "error"))
+            write_rows(task.failures(out), choose_format(None, errors), output, columns=("path", "error"))
     run.write_record(summary.to_json())
     return Status.of(summary.total, summary.failed)
 

@@ -22,6 +22,7 @@ _LARGEST = 254  # 255 also stands for all that is larger
 _ORDER = 0.3  # of the Renyi and Tsallis divergences
 _STATISTICS = ("log_mean", "log_square", "zeros")
 _ZIGZAG: Final = ((0, 1), (1, 0), (2, 0), (1, 1), (0, 2), (0, 3), (1, 2), (2, 1), (3, 0))
+_ROWS, _COLUMNS = np.transpose(_ZIGZAG)
 
 
 @block("dct.moments", version=1, names=lambda params: [f"{s}.v{v}u{u}" for s in _STATISTICS for v, u in _AC])
@@ -66,10 +67,22 @@ def dct_grid_phase(frame: Frame, params: Params) -> Values:
 
 
 class _Benford(NamedTuple):
-    """First decimal digits: which magnitudes start with each, (255, 9); candidate laws (K, 9), each summing to 1."""
+    """What every image's first digits are compared by.
 
+    Attributes
+    ----------
+    coefficient : (9, 784) uint8
+        The number of the coefficient that a magnitude belongs to.
+    digit : (255, 9) float32
+        Which magnitudes start with which decimal digit.
+    laws, power : (K, 9) and (K,) float64
+        Candidate laws, each summing to 1, and the sums of their squares.
+    """
+
+    coefficient: npt.NDArray[np.uint8]
     digit: Float
     laws: npt.NDArray[np.float64]
+    power: npt.NDArray[np.float64]
 
 
 @cache
@@ -77,7 +90,9 @@ def _benford() -> _Benford:
     first = np.array([int(str(magnitude)[0]) for magnitude in range(_LARGEST + 1)])
     m = np.arange(1, 10)
     laws = [np.log1p(1 / (a + m**beta)) for beta in np.arange(0.4, 2.5, 0.2) for a in (-0.5, 0.0, 0.5, 1.0, 2.0, 4.0)]
-    return _Benford((first[:, None] == m).astype(np.float32), np.stack(laws) / np.sum(laws, axis=1, keepdims=True))
+    shares = np.stack(laws) / np.sum(laws, axis=1, keepdims=True)
+    coefficient = np.repeat(np.arange(len(_ZIGZAG), dtype=np.uint8)[:, None], _BLOCKS**2, axis=1)
+    return _Benford(coefficient, (first[:, None] == m).astype(np.float32), shares, (shares**2).sum(axis=1))
 
 
 @block("dct.benford", version=1, names=lambda params: [f"{d}.v{v}u{u}" for d in _DIVERGENCES for v, u in _ZIGZAG])
@@ -96,24 +111,17 @@ def dct_benford(frame: Frame, params: Params) -> Values:
     Bonettini, Bestagini, Milani and Tubaro 2020, "On the use of Benford's law to detect GAN-generated images",
     arXiv:2004.07682
     """
-    rows, columns = np.transpose(_ZIGZAG)
-    whole = cv2.convertScaleAbs(frame.dct[:, rows, :, columns].reshape(len(_ZIGZAG), -1))
+    whole = cv2.convertScaleAbs(frame.dct[:, _ROWS, :, _COLUMNS].reshape(len(_ZIGZAG), -1))
     bins = [len(_ZIGZAG), _LARGEST + 1]
-    counts = cv2.calcHist([_coefficient(), whole], [0, 1], None, bins, [0, bins[0], 0, bins[1]])
+    counts = cv2.calcHist([_benford().coefficient, whole], [0, 1], None, bins, [0, bins[0], 0, bins[1]])
     digits = np.asarray(counts, dtype=np.float64) @ _benford().digit + 0.5  # so that none is impossible
     return _divergences(digits / digits.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-@cache
-def _coefficient() -> npt.NDArray[np.uint8]:
-    """Give each of the nine coefficients' magnitudes its number, (9, 784)."""
-    return np.repeat(np.arange(len(_ZIGZAG), dtype=np.uint8)[:, None], _BLOCKS**2, axis=1)
 
 
 def _divergences(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Divergences of each row of digit shares from its nearest law, (3 * rows,): all of one kind together."""
     benford = _benford()
-    nearest = np.argmin((benford.laws**2).sum(axis=1) - 2 * p @ benford.laws.T, axis=1)
+    nearest = np.argmin(benford.power - 2 * p @ benford.laws.T, axis=1)
     q = benford.laws[nearest]
     kl = ((p - q) * np.log(p / q)).sum(axis=1)
     mixed = [(x**_ORDER * y ** (1 - _ORDER)).sum(axis=1) for x, y in ((p, q), (q, p))]

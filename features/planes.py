@@ -13,7 +13,8 @@ from features.decode import Pixels
 __all__ = [
     "DCT_BASIS",
     "RESIDUALS",
-    "SRM_KERNELS",
+    "SQUARE3",
+    "SQUARE3_DIVISOR",
     "Float",
     "Signed",
     "area",
@@ -30,10 +31,11 @@ _LBP_NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), 
 _SIDE = 224
 _EPSILON = 1.0  # well below the noise of 8-bit samples; what is smaller still differs between processors
 
-SRM_KERNELS: Final[dict[str, tuple[list[list[int]], int]]] = {
-    "square3": ([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], 4),
-}
-"""High-pass kernels and their divisors (Fridrich and Kodovsky 2012, DOI 10.1109/TIFS.2012.2190402)."""
+SQUARE3_DIVISOR: Final = 4
+"""What the SQUARE3x3 residual is divided by (Fridrich and Kodovsky 2012, DOI 10.1109/TIFS.2012.2190402)."""
+
+SQUARE3: Final = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], np.float32)
+"""The kernel of the SQUARE3x3 residual, from the same source."""
 
 
 def _dct_basis() -> Float:
@@ -125,9 +127,8 @@ def lbp_codes(plane: Pixels, step: int = 1) -> Pixels:
     return codes
 
 
-def _high_pass(name: str) -> Callable[[Pixels], Signed]:
-    kernel = np.array(SRM_KERNELS[name][0], np.float32)
-    return lambda luma: np.asarray(cv2.filter2D(luma, cv2.CV_16S, kernel), dtype=np.int16)
+def _square3(luma: Pixels) -> Signed:
+    return np.asarray(cv2.filter2D(luma, cv2.CV_16S, SQUARE3), dtype=np.int16)
 
 
 def _minus_median(luma: Pixels) -> Signed:
@@ -135,7 +136,7 @@ def _minus_median(luma: Pixels) -> Signed:
 
 
 RESIDUALS: Final[dict[str, Callable[[Pixels], Signed]]] = {
-    "square3": _high_pass("square3"),
+    "square3": _square3,
     "median": _minus_median,
 }
 """What the shared residual planes are, by name."""

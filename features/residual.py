@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from features.decode import Pixels
 from features.frame import Frame
-from features.planes import SRM_KERNELS, Float, Signed
+from features.planes import SQUARE3_DIVISOR, Float, Signed
 from features.spec import Params, Values, block
 
 __all__ = ["residual_channels", "residual_cooccurrence", "residual_moments", "residual_npr"]
@@ -58,7 +58,7 @@ def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     ----------
     Fridrich and Kodovsky 2012, "Rich Models for Steganalysis of Digital Images", DOI 10.1109/TIFS.2012.2190402
     """
-    level = _truncate(frame.residuals["square3"], SRM_KERNELS["square3"][1])
+    level = _truncate(frame.residuals["square3"], SQUARE3_DIVISOR)
     down = np.asarray(cv2.transpose(level), dtype=np.uint8)
     counts = np.add(_joint(level[::_STRIDE]), _joint(down[::_STRIDE])).ravel()
     classes = np.bincount(_symmetry().of_tuple, counts, len(_symmetry().names))

@@ -25,7 +25,7 @@ from features.variants import VARIANTS, vary
 from pipelines.dataset import Sample
 from pipelines.engine import cores, map_jobs
 
-__all__ = ["SHARD_ROWS", "Summary", "extract"]
+__all__ = ["SHARD_ROWS", "Summary", "extract", "failures"]
 
 SHARD_ROWS: Final = 1000
 """The most rows of a shard."""
@@ -140,6 +140,14 @@ def extract(
     cached = len(samples) - done - failed
     seconds = round(time.monotonic() - started, 3)
     return Summary(len(samples), done, cached, failed, seconds, target.profile, target.digest)
+
+
+def failures(out: str) -> Iterator[dict[str, str]]:
+    """List the images of a store's manifest that could not be measured: `path` and `error`, in order."""
+    manifest = FeatureStore(out).manifest()
+    for path, error in zip(manifest["path"], manifest["error"], strict=True):
+        if error:
+            yield {"path": path, "error": error}
 
 
 def _target(wanted: FeatureSet, shards: Sequence[Shard]) -> FeatureSet:

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from features.decode import Pixels
-from features.planes import DCT_BASIS, RESIDUALS, SRM_KERNELS, area, block_dct, laplacian, lbp_codes, log_spectrum
+from features.planes import (
+    DCT_BASIS,
+    RESIDUALS,
+    SQUARE3,
+    SQUARE3_DIVISOR,
+    area,
+    block_dct,
+    laplacian,
+    lbp_codes,
+    log_spectrum,
+)
 from tests.features.pictures import POSITION
 from tests.images import photo
 
@@ -76,7 +86,7 @@ def test_residuals_of_one_pixel_are_their_kernels() -> None:
     cross = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
     for residual, kernel in (
         (laplacian(plane), cross),
-        (RESIDUALS["square3"](plane), np.array(SRM_KERNELS["square3"][0])),
+        (RESIDUALS["square3"](plane), SQUARE3),
         (RESIDUALS["median"](plane), cross == -4),
     ):
         assert residual.dtype == np.int16
@@ -85,8 +95,8 @@ def test_residuals_of_one_pixel_are_their_kernels() -> None:
 
 
 def test_square3_is_the_published_kernel() -> None:
-    kernel, divisor = SRM_KERNELS["square3"]
-    assert kernel == [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]
+    kernel, divisor = SQUARE3, SQUARE3_DIVISOR
+    assert kernel.tolist() == [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]]
     assert divisor == 4
 
 
