@@ -8,7 +8,8 @@ FauxfaceError                 whatever is caught at the command line
 │   ├── UnsupportedImageError an image, in a format or sample type that is not measured
 │   ├── CorruptImageError     truncated or damaged data
 │   ├── ImageTooLargeError    more pixels than the limit, by its header
-│   └── ImageTooSmallError    a side shorter than 32 pixels
+│   ├── ImageTooSmallError    a side shorter than 32 pixels
+│   └── NoFaceError           no face in it, where one was to be measured
 ├── UnknownNameError          a block, profile, model or column that does not exist
 ├── DatasetError              a data set that cannot be read, or cannot be trained on
 ├── StoreError                a feature store that is damaged or of another kind
@@ -16,6 +17,7 @@ FauxfaceError                 whatever is caught at the command line
 ├── BundleError               a detector on disk that is damaged or of another format
 ├── OutputError               a result that cannot be written (full disk, no permission)
 ├── WorkerError               a worker process died (most often: out of memory)
+├── DeviceError               an accelerator that is not there
 └── MissingExtraError         an optional dependency; says what to install
 """
 
@@ -27,6 +29,7 @@ __all__ = [
     "BundleError",
     "CorruptImageError",
     "DatasetError",
+    "DeviceError",
     "EmptyFileError",
     "FauxfaceError",
     "FeatureMismatchError",
@@ -34,6 +37,7 @@ __all__ = [
     "ImageTooLargeError",
     "ImageTooSmallError",
     "MissingExtraError",
+    "NoFaceError",
     "NotAnImageError",
     "OutputError",
     "StoreError",
@@ -93,6 +97,10 @@ class ImageTooSmallError(ImageError):
     """A side of the image is shorter than the least that can be measured."""
 
 
+class NoFaceError(ImageError):
+    """No face was found in an image of which one was to be measured."""
+
+
 class UnknownNameError(FauxfaceError):
     """A name that is not among the known ones; the message offers the nearest."""
 
@@ -126,6 +134,10 @@ class OutputError(FauxfaceError):
 
 class WorkerError(FauxfaceError):
     """A worker process died before its work was done."""
+
+
+class DeviceError(FauxfaceError):
+    """The device that was asked for is not there."""
 
 
 class MissingExtraError(FauxfaceError):
