@@ -18,20 +18,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from features.source import read_bytes
-from pipelines.dataset import read_dataset
+from pipelines.dataset import Sample, read_dataset
 from pipelines.engine import cores
 
 __all__ = [
     "DATA",
     "ROOT",
+    "choose",
+    "interval",
     "judge",
     "machine",
     "make_parser",
     "one_core",
+    "resamples",
     "round_all",
     "scratch",
     "spread",
+    "tested_images",
     "unpack",
     "write",
 ]
@@ -134,14 +141,39 @@ def unpack(sources: Sequence[str], count: int, folder: Path) -> list[str]:
     list of str
         Their paths, in the order of those digests.
     """
-    samples = sorted(read_dataset(sources), key=lambda sample: hashlib.sha256(Path(sample.path).name.encode()).digest())
     paths = []
-    for index, sample in enumerate(samples[:count]):
+    for index, sample in enumerate(choose(read_dataset(sources), count)):
         path = folder / ("real", "fake")[sample.label] / f"{index:06d}{Path(sample.path).suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(read_bytes(sample.path))
         paths.append(str(path))
     return paths
+
+
+def choose(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Take the samples whose file names have the lowest sha256, in that order: the same ones each time."""
+    return sorted(samples, key=lambda sample: hashlib.sha256(Path(sample.path).name.encode()).digest())[:count]
+
+
+def tested_images(samples: Sequence[Sample], limit: int) -> list[Sample]:
+    """Choose as many real as fake images of the test groups, at most `limit` in all; the reals come first."""
+    test = [sample for sample in samples if sample.split == "test"]
+    reals, fakes = (choose([sample for sample in test if sample.label == label], limit // 2) for label in (0, 1))
+    each = min(len(reals), len(fakes))
+    return reals[:each] + fakes[:each]
+
+
+def resamples(groups: Sequence[str], count: int = 1000) -> list[npt.NDArray[np.float64]]:
+    """Draw groups with replacement: how often each row occurs, once for each resample."""
+    _, index = np.unique(groups, return_inverse=True)
+    rng, number = np.random.default_rng(0), int(index.max()) + 1
+    draws = (rng.multinomial(number, np.full(number, 1 / number)) for _ in range(count))
+    return [drawn[index].astype(np.float64) for drawn in draws]
+
+
+def interval(values: Sequence[float]) -> list[float]:
+    """Give the bounds of the middle 95 % of resampled figures."""
+    return [float(bound) for bound in np.quantile(values, [0.025, 0.975])]
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -6,14 +6,9 @@ honest proportions; each is brought to 224 px by the shipped policy and by three
     python -m benchmarks.resize_policy --data ../shared/data/deepfake-faces.zip -o benchmarks/results/resize_policy.json
 """
 
-import argparse
-import hashlib
 import io
-import json
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -21,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.record import DATA, interval, make_parser, resamples, tested_images, write
 from features.decode import Pixels, decode
 from features.frame import FRAME_POLICY, WORKING_SIZE, Frame
 from features.source import read_bytes
 from models.metrics import roc_auc
-from pipelines.dataset import Sample, read_dataset
+from pipelines.dataset import read_dataset
 from pipelines.engine import cores, map_jobs
 from pipelines.score import load_detector
 
@@ -65,7 +61,7 @@ POLICIES: Final[dict[str, Callable[[Pixels], Pixels]]] = {
 }
 """Ways from (H, W, 3) RGB pixels to (224, 224, 3) BGR; `shipped` is what `Frame` does."""
 
-_SIDES: Final = (112, 160, 224, 256, 320, 448, 896)
+_SIDES: Final = (64, 96, 112, 160, 224, 256, 320, 448, 896)
 ARRIVALS: Final[dict[str, tuple[tuple[int, int, int, int] | None, tuple[int, int]]]] = {
     **{f"{side}": (None, (side, side)) for side in _SIDES},
     "320x240": ((0, 28, 224, 196), (320, 240)),
@@ -75,18 +71,16 @@ ARRIVALS: Final[dict[str, tuple[tuple[int, int, int, int] | None, tuple[int, int
 """How a crop of 224 px arrives: the part of it that is kept (left, top, right, bottom), and the size of the file."""
 
 
-def main() -> None:
-    """Measure, and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and write the result file."""
+    parser = make_parser(__doc__)
     parser.add_argument("--model", default="fast", help="a detector that ships, or the path of a bundle")
-    parser.add_argument("--data", nargs="+", required=True, help="data sets, as `dataset describe` takes them")
+    parser.add_argument("--data", nargs="+", default=[DATA], help="data sets, as `dataset describe` takes them")
     parser.add_argument("--limit", type=int, default=1000, help="test images, half of them real (default: 1000)")
     parser.add_argument("--jobs", type=int, default=cores())
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     result = measure(options.model, options.data, limit=options.limit, workers=options.jobs)
-    command = f"python -m benchmarks.resize_policy {' '.join(sys.argv[1:])}"
-    options.output.write_text(json.dumps({"command": command, **result}, indent=1) + "\n")
+    write(options.output, "resize_policy", arguments, result)
 
 
 def measure(model: str, sources: Sequence[str], *, limit: int, workers: int) -> dict[str, Any]:
@@ -95,12 +89,12 @@ def measure(model: str, sources: Sequence[str], *, limit: int, workers: int) -> 
     For each arrival and policy: the AUC, and its difference from the shipped policy with a 95 % interval from
     resamples of groups.
     """
-    chosen = _choose(read_dataset(sources), limit)
+    chosen = tested_images(read_dataset(sources), limit)
     bundle = load_detector(model).bundle
     rows = map_jobs(partial(_probabilities, model), [sample.path for sample in chosen], workers=workers, ordered=True)
     scores = np.stack(list(rows))
     labels = np.array([sample.label for sample in chosen])
-    weights = _resamples([sample.group for sample in chosen])
+    weights = resamples([sample.group for sample in chosen], _RESAMPLES)
     figures = partial(_figures, labels, weights=weights, fake_from=bundle.points.fake_from)
     return {
         "model": {"name": bundle.name, "digest": bundle.digest},
@@ -112,17 +106,6 @@ def measure(model: str, sources: Sequence[str], *, limit: int, workers: int) -> 
             for i, arrival in enumerate(ARRIVALS, start=1)
         },
     }
-
-
-def _choose(samples: Sequence[Sample], limit: int) -> list[Sample]:
-    """Take equally many real and fake test images, those whose paths have the lowest sha256."""
-    test = sorted(
-        (sample for sample in samples if sample.split == "test"),
-        key=lambda sample: hashlib.sha256(Path(sample.path).name.encode()).digest(),
-    )
-    reals, fakes = ([sample for sample in test if sample.label == label] for label in (0, 1))
-    each = min(limit // 2, len(reals), len(fakes))
-    return reals[:each] + fakes[:each]
 
 
 def _probabilities(model: str, path: str) -> Floats:
@@ -142,27 +125,17 @@ def _arrive(rgb: Pixels, kept: tuple[int, int, int, int] | None, size: tuple[int
     return np.ascontiguousarray(decode(stream.getvalue())[..., ::-1])
 
 
-def _resamples(groups: Sequence[str]) -> list[Floats]:
-    """Draw groups with replacement: how often each row occurs, once for each resample."""
-    _, index = np.unique(groups, return_inverse=True)
-    rng, count = np.random.default_rng(0), int(index.max()) + 1
-    draws = (rng.multinomial(count, np.full(count, 1 / count)) for _ in range(_RESAMPLES))
-    return [drawn[index].astype(np.float64) for drawn in draws]
-
-
 def _figures(
     labels: npt.NDArray[np.int64], scores: Floats, shipped: Floats, *, weights: list[Floats], fake_from: float
 ) -> dict[str, Any]:
     once = np.ones(len(labels))
     gains = [roc_auc(labels, scores, weight) - roc_auc(labels, shipped, weight) for weight in weights]
     return {
-        "auc": round(roc_auc(labels, scores, once), 4),
-        "gain": round(roc_auc(labels, scores, once) - roc_auc(labels, shipped, once), 4),
-        "gain_interval": [round(float(bound), 4) for bound in np.quantile(gains, [0.025, 0.975])],
-        "reals_from_the_point_for_fake": round(float((scores[labels == 0] >= fake_from).mean()), 4),
-        "mean_probability": {
-            name: round(float(scores[labels == i].mean()), 4) for i, name in enumerate(("real", "fake"))
-        },
+        "auc": roc_auc(labels, scores, once),
+        "gain": roc_auc(labels, scores, once) - roc_auc(labels, shipped, once),
+        "gain_interval": interval(gains),
+        "reals_from_the_point_for_fake": float((scores[labels == 0] >= fake_from).mean()),
+        "mean_probability": {name: float(scores[labels == i].mean()) for i, name in enumerate(("real", "fake"))},
     }
 
 

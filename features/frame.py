@@ -14,10 +14,10 @@ import numpy as np
 
 from features.decode import Pixels, check_size, decode, on_white
 from features.errors import UnsupportedImageError
-from features.planes import RESIDUALS, Float, Signed, area, block_dct, laplacian, lbp_codes, log_spectrum
+from features.planes import RESIDUALS, Float, Signed, area, block_dct, laplacian, lbp_codes, log_spectrum, resize
 from features.source import read_bytes
 
-__all__ = ["FRAME_POLICY", "LBP_CELLS", "WORKING_SIZE", "Frame"]
+__all__ = ["FRAME_POLICY", "LBP_CELLS", "WORKING_SIZE", "Frame", "load_pixels"]
 
 WORKING_SIZE: Final = 224
 """Side of the square that every block measures, in pixels."""
@@ -48,24 +48,17 @@ class Frame:
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] | bytes | Pixels) -> "Frame":
-        """Make a frame of a path, of encoded bytes or of decoded pixels.
+        """Make a frame of a whole image; takes and raises what `load_pixels` does."""
+        return cls.of(load_pixels(source))
 
-        Parameters
-        ----------
-        source : path, bytes or array
-            A path may point into a zip (`set.zip!/faces/a.jpg`). An array is (H, W) grey, (H, W, 3) RGB
-            or (H, W, 4) RGBA, uint8.
+    @classmethod
+    def of(cls, bgr: Pixels) -> "Frame":
+        """Make a frame of all of (H, W, 3) uint8 pixels in BGR order."""
+        return cls(np.ascontiguousarray(resize(bgr, WORKING_SIZE, WORKING_SIZE)), (bgr.shape[0], bgr.shape[1]))
 
-        Raises
-        ------
-        ImageError
-            One of its kinds, where the source cannot be measured.
-        """
-        if isinstance(source, np.ndarray):
-            pixels = _from_array(source)
-        else:
-            pixels = decode(source if isinstance(source, bytes) else read_bytes(os.fspath(source)))
-        return cls(_to_working_size(pixels), (pixels.shape[0], pixels.shape[1]))
+    def mirrored(self) -> "Frame":
+        """Give the frame with left and right swapped; its JPEG grid stays in place."""
+        return Frame(np.ascontiguousarray(self.bgr[:, ::-1]), self.size)
 
     @cached_property
     def planes(self) -> tuple[Pixels, Pixels, Pixels]:
@@ -147,6 +140,25 @@ def _lbp_counts(*planes: Pixels, step: int = 1) -> Float:
     return np.asarray(counts, dtype=np.float32).reshape(len(planes), -1, 256)
 
 
+def load_pixels(source: str | os.PathLike[str] | bytes | Pixels) -> Pixels:
+    """Bring a path, encoded bytes or decoded pixels to (H, W, 3) uint8 pixels in BGR order, upright.
+
+    Parameters
+    ----------
+    source : path, bytes or array
+        A path may point into a zip (`set.zip!/faces/a.jpg`). An array is (H, W) grey, (H, W, 3) RGB
+        or (H, W, 4) RGBA, uint8.
+
+    Raises
+    ------
+    ImageError
+        One of its kinds, where the source cannot be measured.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    return decode(source if isinstance(source, bytes) else read_bytes(os.fspath(source)))
+
+
 def _from_array(array: Pixels) -> Pixels:
     """Check decoded pixels and bring them to (H, W, 3) uint8, BGR."""
     if array.dtype != np.uint8:
@@ -157,14 +169,3 @@ def _from_array(array: Pixels) -> Pixels:
     if array.ndim == 2:
         return np.repeat(array[..., None], 3, axis=2)
     return np.ascontiguousarray(array[..., ::-1]) if array.shape[2] == 3 else on_white(array)
-
-
-def _to_working_size(bgr: Pixels) -> Pixels:
-    """Stretch the whole image to the working size: area averages along what shrinks, cubic along what grows."""
-    shrunk = (min(bgr.shape[1], WORKING_SIZE), min(bgr.shape[0], WORKING_SIZE))
-    if shrunk != bgr.shape[1::-1]:
-        bgr = np.asarray(cv2.resize(bgr, shrunk, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    if shrunk != (WORKING_SIZE, WORKING_SIZE):
-        grown = cv2.resize(bgr, (WORKING_SIZE, WORKING_SIZE), interpolation=cv2.INTER_CUBIC)
-        bgr = np.asarray(grown, dtype=np.uint8)
-    return np.ascontiguousarray(bgr)

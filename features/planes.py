@@ -22,6 +22,7 @@ __all__ = [
     "laplacian",
     "lbp_codes",
     "log_spectrum",
+    "resize",
 ]
 
 Float = npt.NDArray[np.float32]
@@ -52,6 +53,16 @@ DCT_BASIS: Final = _dct_basis()
 def area(plane: Pixels, side: int) -> Pixels:
     """Shrink a plane to `side` by `side` pixels by area averages, uint8."""
     return np.asarray(cv2.resize(plane, (side, side), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def resize(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Stretch an image to `width` by `height` pixels: area averages along what shrinks, cubic along what grows."""
+    shrunk = (min(pixels.shape[1], width), min(pixels.shape[0], height))
+    if shrunk != pixels.shape[1::-1]:
+        pixels = np.asarray(cv2.resize(pixels, shrunk, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    if shrunk != (width, height):
+        pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    return pixels
 
 
 @cache
