@@ -1,47 +1,64 @@
-"""The profiles: which blocks make up `fast` and `full`.
+"""The profiles: which blocks make up `fast` and `full`, which adds what a network sees.
 
 Importing this module registers every block, so that a feature set can be rebuilt from a bundle or a store.
 """
 
-from features import color, dct, grid, residual, spectrum, texture
-from features.errors import UnknownNameError
-from features.spec import BlockSpec, FeatureSet
+from collections.abc import Mapping
+from typing import Any, Final
+
+from features import color, dct, embedding, grid, residual, spectrum, texture
+from features.errors import BundleError, UnknownNameError
+from features.spec import BlockSpec, FeatureSet, blocks
 
 __all__ = ["PROFILES", "feature_set"]
 
-PROFILES: dict[str, tuple[str, ...]] = {
-    "fast": (
-        "spectrum.radial",
-        "spectrum.peaks",
-        "dct.moments",
-        "dct.benford",
-        "dct.grid_phase",
-        "residual.cooccurrence",
-        "residual.moments",
-        "residual.channels",
-        "residual.npr",
-        "texture.lbp",
-        "texture.lbp_grid",
-        "texture.glcm",
-        "grid.chroma_noise",
-        "grid.dct",
-        "grid.color",
-        "color.global",
-    ),
-}
+_FAST: Final = (
+    "spectrum.radial",
+    "spectrum.peaks",
+    "dct.moments",
+    "dct.benford",
+    "dct.grid_phase",
+    "residual.cooccurrence",
+    "residual.moments",
+    "residual.channels",
+    "residual.npr",
+    "texture.lbp",
+    "texture.lbp_grid",
+    "texture.glcm",
+    "grid.chroma_noise",
+    "grid.dct",
+    "grid.color",
+    "color.global",
+)
+
+PROFILES: dict[str, tuple[str, ...]] = {"fast": _FAST, "full": (*_FAST, "embedding.stages", "embedding.logit")}
 """The names of a profile's blocks, in the order of the vector."""
 
-_FAMILIES = (spectrum, dct, residual, texture, grid, color)
+_FAMILIES = (spectrum, dct, residual, texture, grid, color, embedding)
 
 
-def feature_set(profile: str) -> FeatureSet:
+def feature_set(profile: str, network: Mapping[str, Any] | None = None) -> FeatureSet:
     """Build the feature set of a profile with the blocks' default parameters.
+
+    Parameters
+    ----------
+    profile : str
+        One of PROFILES.
+    network : mapping, optional
+        The parameters of the blocks that measure with a network, as `embedding.network_params` gives them.
 
     Raises
     ------
     UnknownNameError
         Where there is no such profile.
+    BundleError
+        It measures with a network, and none was given.
     """
     if profile not in PROFILES:
         raise UnknownNameError("profile", profile, PROFILES)
-    return FeatureSet(profile, tuple(BlockSpec.of(name) for name in PROFILES[profile]))
+    known = blocks()
+    batched = {name for name in PROFILES[profile] if known[name].batched}
+    if batched and network is None:
+        raise BundleError(f"profile {profile} measures with a network, and none was given")
+    own = [BlockSpec.of(name, **(network or {} if name in batched else {})) for name in PROFILES[profile]]
+    return FeatureSet(profile, tuple(own))

@@ -1,16 +1,17 @@
 """What is measured: blocks with names and versions, feature sets with a digest.
 
-A block is a pure function of a frame, registered once under a name such as `dct.moments`. A feature set is an
-ordered choice of blocks with their parameters; its digest changes whenever one bit of a vector might.
+A block is a pure function of a frame, registered once under a name such as `dct.moments`; a batched block measures
+several frames at once with a network. A feature set is an ordered choice of blocks with their parameters; its digest
+changes whenever one bit of a vector might.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,30 +19,53 @@ import numpy.typing as npt
 from features.errors import FeatureMismatchError, UnknownNameError
 from features.frame import FRAME_POLICY, Frame
 
-__all__ = ["Block", "BlockSpec", "FeatureSet", "Params", "Values", "block", "blocks"]
+__all__ = ["Block", "BlockSpec", "FeatureSet", "Params", "Session", "Values", "block", "blocks"]
 
 Params = Mapping[str, Any]
 Values = npt.NDArray[np.float32]
-Compute = Callable[[Frame, Params], Values]
+Compute = Callable[..., Values]
+_C = TypeVar("_C", bound=Compute)
 
 _NAME: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
 _REGISTRY: dict[str, "Block"] = {}
 
 
+class Session(Protocol):
+    """A network at work, which batched blocks measure with."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 in hex of the network."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many frames it computes at once; any number may be given."""
+        ...
+
+    def run(self, frames: tuple[Frame, ...]) -> Mapping[str, Values]:
+        """Give what the network computes of each of k frames, (k, n) float32 by the name of the output."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One registered measurement: its name, its version, how it names its values and how it computes them."""
+    """One registered measurement: its name, its version, how it names its values and how it computes them.
+
+    `compute` takes (frame, params) to (n,) float32, or where it is `batched` (frames, params, session) to (k, n).
+    """
 
     name: str
     version: int
     value_names: Callable[[Params], Sequence[str]]
     compute: Compute
     defaults: Params
+    batched: bool = False
 
 
 def block(
-    name: str, *, version: int, names: Callable[[Params], Sequence[str]], **defaults: Any
-) -> Callable[[Compute], Compute]:
+    name: str, *, version: int, names: Callable[[Params], Sequence[str]], batched: bool = False, **defaults: Any
+) -> Callable[[_C], _C]:
     """Register the function below as the block `name`.
 
     Parameters
@@ -52,6 +76,8 @@ def block(
         Rises whenever one bit of the output may change.
     names : callable
         Parameters to the value names after `name`, such as `mean.r3c5`.
+    batched : bool
+        Whether it measures several frames at once, with a session.
     **defaults
         The block's parameters, JSON values; what a profile does not set.
 
@@ -65,8 +91,8 @@ def block(
     if name in _REGISTRY:
         raise ValueError(f"block {name!r} is registered twice")
 
-    def register(compute: Compute) -> Compute:
-        _REGISTRY[name] = Block(name, version, names, compute, defaults)
+    def register(compute: _C) -> _C:
+        _REGISTRY[name] = Block(name, version, names, compute, defaults, batched)
         return compute
 
     return register
@@ -106,11 +132,26 @@ class BlockSpec:
         """Sha256 in hex over the decode policy, the name, the version and the parameters."""
         return _sha256([FRAME_POLICY, self.name, self.version, self.params])
 
+    @property
+    def batched(self) -> bool:
+        """Whether it takes `measure`, not `compute`."""
+        return _REGISTRY[self.name].batched
+
     def compute(self, frame: Frame) -> Values:
-        """Measure one frame: (len(names),) float32, finite."""
+        """Measure one frame: (len(names),) float32, finite; of a block that is not batched."""
         values = _REGISTRY[self.name].compute(frame, self.params)
         if values.shape != (len(self.names),) or values.dtype != np.float32:
             raise ValueError(f"block {self.name} gave {values.dtype}{values.shape}, not float32({len(self.names)},)")
+        return values
+
+    def measure(self, frames: tuple[Frame, ...], session: Session | None) -> Values:
+        """Measure frames: (len(frames), len(names)) float32, finite; of a block that is batched."""
+        if session is None:
+            raise ValueError(f"block {self.name} measures with a network, and none was given")
+        values = _REGISTRY[self.name].compute(frames, self.params, session)
+        shape = (len(frames), len(self.names))
+        if values.shape != shape or values.dtype != np.float32:
+            raise ValueError(f"block {self.name} gave {values.dtype}{values.shape}, not float32{shape}")
         return values
 
     def to_json(self) -> dict[str, Any]:
@@ -136,11 +177,45 @@ class FeatureSet:
         return _sha256([spec.digest for spec in self.blocks])
 
     def compute(self, frame: Frame) -> Values:
-        """Measure one frame with every block: (len(names),) float32, finite."""
+        """Measure one frame with every block, none of them batched: (len(names),) float32, finite."""
         values = np.concatenate([spec.compute(frame) for spec in self.blocks])
         if not np.isfinite(values).all():
             raise ValueError(f"{self.names[int(np.argmin(np.isfinite(values)))]} is not finite")
         return values
+
+    def measure(self, frames: Sequence[Frame], session: Session | None = None) -> Values:
+        """Measure frames with every block.
+
+        Parameters
+        ----------
+        frames : sequence of Frame
+            Any number of them; their planes are not kept.
+        session : Session, optional
+            The network that batched blocks measure with.
+
+        Returns
+        -------
+        (len(frames), len(names)) float32 array
+            Finite; bit for bit the same for a frame whatever frames stand beside it.
+        """
+        values = np.empty((len(frames), len(self.names)), np.float32)
+        batch, batched = tuple(frames), [(spec, at) for spec, at in self._columns if spec.batched]
+        own = [(spec, at) for spec, at in self._columns if not spec.batched]
+        for row, frame in zip(values, batch, strict=True):
+            shared = replace(frame)  # its planes go when its row is done
+            for spec, at in own:
+                row[at] = spec.compute(shared)
+        for spec, at in batched if batch else ():
+            values[:, at] = spec.measure(batch, session)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{self.names[int(np.argwhere(~np.isfinite(values))[0, 1])]} is not finite")
+        return values
+
+    @cached_property
+    def _columns(self) -> list[tuple[BlockSpec, slice]]:
+        """Each block with its place in the vector."""
+        ends = np.cumsum([len(spec.names) for spec in self.blocks]).tolist()
+        return [(spec, slice(end - len(spec.names), end)) for spec, end in zip(self.blocks, ends, strict=True)]
 
     def to_json(self) -> dict[str, Any]:
         """Profile, digest and blocks as JSON values, for bundles and stores."""

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from features.device import wait_asleep
 from models.booster import BoosterParams
 from pipelines.dataset import read_dataset
 from pipelines.extract import extract
 from pipelines.train import train
 from tests.images import corpus
+
+wait_asleep()  # or torch's threads spin for seconds where another process is busy
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

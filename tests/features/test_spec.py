@@ -14,7 +14,7 @@ from features import spec
 from features.decode import Pixels
 from features.errors import FeatureMismatchError, UnknownNameError
 from features.frame import Frame
-from features.profiles import PROFILES, feature_set
+from features.profiles import feature_set
 from features.spec import BlockSpec, FeatureSet, Params, Values, block, blocks
 from tests.images import photo
 
@@ -84,6 +84,72 @@ def test_a_value_that_is_not_finite_is_named(registry: None, frame: Frame, value
     whole = FeatureSet("p", (BlockSpec.of("toy.mean"), BlockSpec.of("toy.ill")))
     with pytest.raises(ValueError, match=r"toy\.ill\.v1 is not finite"):
         whole.compute(frame)
+
+
+class Doubling:
+    """A network that gives twice the mean of a frame, and counts its runs."""
+
+    digest, batch = "0" * 64, 4
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, frames: tuple[Frame, ...]) -> Mapping[str, Values]:
+        self.runs += 1
+        return {"double": np.array([[2 * frame.bgr.mean()] for frame in frames], np.float32)}
+
+
+@pytest.fixture
+def mixed(registry: None) -> FeatureSet:
+    """A batched block between two others."""
+    named = block("toy.double", version=1, names=lambda params: ("value",), batched=True)
+    named(lambda frames, params, session: session.run(frames)["double"])
+    return FeatureSet("p", tuple(map(BlockSpec.of, ("toy.mean", "toy.double", "toy.max"))))
+
+
+def test_frames_are_measured_together_as_one_by_one(mixed: FeatureSet) -> None:
+    frames = [Frame.load(photo(seed)) for seed in range(5)]
+    whole = mixed.measure(frames, Doubling())
+    assert whole.shape == (5, 4)
+    assert whole.dtype == np.float32
+    pure = FeatureSet("p", (mixed.blocks[0], mixed.blocks[2]))
+    for frame, row in zip(frames, whole, strict=True):
+        assert mixed.measure([frame], Doubling())[0].tobytes() == row.tobytes()
+        assert pure.compute(frame).tobytes() == row[[0, 1, 3]].tobytes()
+        assert row[2] == np.float32(2 * frame.bgr.mean())
+    assert pure.measure(frames).tobytes() == whole[:, [0, 1, 3]].tobytes()
+
+
+def test_no_frames_are_no_rows(mixed: FeatureSet) -> None:
+    assert mixed.measure([]).shape == (0, 4)
+
+
+def test_planes_are_not_kept_by_a_measurement() -> None:
+    frame = Frame.load(photo(1))
+    feature_set("fast").measure([frame])
+    assert set(vars(frame)) == {"bgr", "size"}
+
+
+def test_a_batched_block_needs_its_network(mixed: FeatureSet, frame: Frame) -> None:
+    with pytest.raises(ValueError, match=r"block toy\.double measures with a network, and none was given"):
+        mixed.measure([frame])
+
+
+@pytest.mark.parametrize("values", [np.zeros((1, 1), np.float32), np.zeros((2, 2), np.float32), np.zeros((2, 1))])
+def test_a_batched_block_of_wrong_shape_or_type_is_caught(registry: None, frame: Frame, values: Values) -> None:
+    named = block("toy.wrong", version=1, names=lambda params: ("value",), batched=True)
+    named(lambda frames, params, session: values)
+    with pytest.raises(ValueError, match=r"block toy.wrong gave .*, not float32\(2, 1\)"):
+        FeatureSet("p", (BlockSpec.of("toy.wrong"),)).measure([frame, frame], Doubling())
+
+
+def test_a_value_of_any_row_that_is_not_finite_is_named(mixed: FeatureSet, frame: Frame) -> None:
+    class Ill(Doubling):
+        def run(self, frames: tuple[Frame, ...]) -> Mapping[str, Values]:
+            return {"double": np.array([[0], [np.nan]], np.float32)}
+
+    with pytest.raises(ValueError, match=r"toy\.double\.value is not finite"):
+        mixed.measure([frame, frame], Ill())
 
 
 def test_a_set_is_its_blocks_in_order(registry: None, frame: Frame) -> None:
@@ -190,9 +256,9 @@ def test_sets_travel_to_worker_processes() -> None:
 # The profiles
 
 
-@pytest.fixture(params=list(PROFILES))
-def profile(request: pytest.FixtureRequest) -> FeatureSet:
-    return feature_set(str(request.param))
+@pytest.fixture
+def profile() -> FeatureSet:
+    return feature_set("fast")
 
 
 def test_an_unknown_profile_gets_the_nearest() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from features.errors import BundleError, FeatureMismatchError, OutputError, UnknownNameError
-from models import bundle
+from models import bundle, files
 from models.booster import BoosterParams, Part, fit, to_onnx
 from models.bundle import FILES, Trees, inspect, load, resolve, save, verify
 from models.verdict import ModelRef
@@ -86,6 +86,16 @@ def test_probability_has_the_same_bits_beside_any_rows(bundle_folder: Path) -> N
     order = np.random.default_rng(0).permutation(len(values))
     assert detector.probability(values[order]).tobytes() == whole[order].tobytes()
     assert np.concatenate([detector.probability(row[None]) for row in values]).tobytes() == whole.tobytes()
+
+
+def test_views_of_one_thing_count_by_the_mean_of_their_scores(bundle_folder: Path) -> None:
+    detector = load(bundle_folder)
+    values = toy.vectors([0, 1, 1, 0], detector.trees.width)
+    first, *pair, last = detector.trees.scores(values).tolist()
+    expected = detector.calibration.probability(np.array([first, sum(pair) / 2, last]))
+    together = detector.probability(values, [1, 2, 1])
+    np.testing.assert_allclose(together, expected, rtol=1e-6)
+    assert together[[0, 2]].tolist() == detector.probability(values)[[0, 3]].tolist()
 
 
 def _score_slice(job: tuple[bytes, Any]) -> bytes:
@@ -183,7 +193,7 @@ def test_what_is_no_manifest_is_refused(copy: Path, raw: bytes) -> None:
 
 
 def test_sizes_are_bounded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "_MAX_BYTES", 100)
+    monkeypatch.setattr(files, "MAX_BYTES", 100)
     with pytest.raises(BundleError, match="larger than 100 bytes"):
         load(copy)
 

@@ -1,0 +1,163 @@
+"""What the network sees: means and deviations of its maps from shallow to deep, and its own verdict.
+
+The network computes in onnxruntime on the CPU, without torch, and in torch on a GPU; both read the same ONNX file, and
+agree within 1e-4. Its sha256 and its preprocessing are parameters of the blocks, so that the features of two networks
+never meet in one column.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from features.architecture import PREPROCESSING, pooled_names, widths_of
+from features.decode import Pixels
+from features.device import DEVICES, choose_device, require
+from features.errors import BundleError, FeatureMismatchError
+from features.frame import Frame
+from features.spec import FeatureSet, Params, Session, Values, block
+
+__all__ = ["embedding_logit", "embedding_stages", "network_of", "network_params", "open_network"]
+
+_GPU_BATCH: Final = 32  # fixed, since a GPU's kernels are chosen by the size of the batch
+_NONE: Final[dict[str, Any]] = {"network": "", "architecture": "lite0", "preprocessing": PREPROCESSING.to_json()}
+_OUTPUTS: Final = ("logit", "pooled")
+
+Outputs = Mapping[str, Values]
+Infer = Callable[[Pixels], Sequence[Values]]
+
+
+def network_params(data: bytes, architecture: str) -> dict[str, Any]:
+    """Give the parameters of the blocks that measure with a network.
+
+    Parameters
+    ----------
+    data : bytes
+        Of `network.onnx`.
+    architecture : str
+        Its architecture, which names its values.
+    """
+    return {**_NONE, "network": hashlib.sha256(data).hexdigest(), "architecture": architecture}
+
+
+def network_of(features: FeatureSet) -> str | None:
+    """Find the sha256 of the network that a feature set measures with; None where it needs none."""
+    return next((str(spec.params["network"]) for spec in features.blocks if spec.batched), None)
+
+
+@block(
+    "embedding.stages",
+    version=1,
+    names=lambda params: pooled_names(widths_of(params["architecture"])),
+    batched=True,
+    **_NONE,
+)
+def embedding_stages(frames: tuple[Frame, ...], params: Params, session: Session) -> Values:
+    """Mean and standard deviation over the area of each channel of the last map of every resolution, and of the head.
+
+    Returns
+    -------
+    (k, d) float32; d is 3,584 of the architecture lite0
+    """
+    return _outputs(frames, params, session)["pooled"]
+
+
+@block("embedding.logit", version=1, names=lambda params: ("value",), batched=True, **_NONE)
+def embedding_logit(frames: tuple[Frame, ...], params: Params, session: Session) -> Values:
+    """Log odds, before calibration, that the network gives a fake.
+
+    Returns
+    -------
+    (k, 1) float32
+    """
+    return _outputs(frames, params, session)["logit"]
+
+
+def _outputs(frames: tuple[Frame, ...], params: Params, session: Session) -> Outputs:
+    if session.digest != params["network"]:
+        raise FeatureMismatchError(f"network {session.digest[:16]} is not {params['network'][:16]}, which is measured")
+    return session.run(frames)
+
+
+def open_network(data: bytes, device: str = "cpu") -> Session:
+    """Make a network ready to compute.
+
+    Parameters
+    ----------
+    data : bytes
+        Of `network.onnx`.
+    device : str
+        `cpu` for onnxruntime, on one thread; `cuda` for torch; `auto` for the GPU where there is one.
+
+    Raises
+    ------
+    BundleError
+        The bytes are no network.
+    MissingExtraError
+        Another device than `cpu`, and torch is not installed.
+    DeviceError, UnknownNameError
+        `cuda` without a GPU; another name.
+    """
+    if device != "cpu":
+        require("neural", ("torch",))
+    chosen = choose_device(device)
+    if chosen is DEVICES["cpu"]:
+        return _Session(data, _in_onnxruntime(data), 1)  # fastest one by one, and bit for bit whatever the company
+    return _Session(data, _in_torch(data, chosen.name), _GPU_BATCH)
+
+
+class _Session:
+    """A network that computes for several blocks once: it remembers what it gave for the frames before."""
+
+    def __init__(self, data: bytes, infer: Infer, batch: int) -> None:
+        self.digest = hashlib.sha256(data).hexdigest()
+        self.batch = batch
+        self._infer = infer
+        self._last: tuple[tuple[Frame, ...], Outputs] = ((), {})
+
+    def run(self, frames: tuple[Frame, ...]) -> Outputs:
+        """Give `logit`, (k, 1), and `pooled`, (k, d), float32."""
+        last = self._last
+        if last[0] is not frames:
+            last = self._last = frames, self._compute(frames)
+        return last[1]
+
+    def _compute(self, frames: tuple[Frame, ...]) -> Outputs:
+        pieces = [frames[at : at + self.batch] for at in range(0, len(frames), self.batch)]
+        found = [self._infer(np.stack([frame.bgr for frame in piece])) for piece in pieces]
+        return {name: np.concatenate(parts) for name, parts in zip(_OUTPUTS, zip(*found, strict=True), strict=True)}
+
+
+def _in_onnxruntime(data: bytes) -> Infer:
+    from features.runtime import open_model
+
+    model = open_model(data, "network.onnx")
+    if [value.name for value in (*model.get_inputs(), *model.get_outputs())] != ["pixels", *_OUTPUTS]:
+        raise BundleError("network.onnx is a model of something else")
+
+    def infer(pixels: Pixels) -> Sequence[Values]:
+        outputs: Sequence[Values] = model.run(list(_OUTPUTS), {"pixels": pixels})
+        return outputs
+
+    return infer
+
+
+def _in_torch(data: bytes, device: str) -> Infer:
+    import torch
+    from torch.backends import cudnn
+
+    from features.network import normalise, pool
+    from features.network_onnx import from_onnx
+
+    network = from_onnx(data).to(device)
+
+    def infer(pixels: Pixels) -> Sequence[Values]:
+        whole = np.zeros((_GPU_BATCH, *pixels.shape[1:]), np.uint8)
+        whole[: len(pixels)] = pixels
+        with torch.inference_mode(), cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            maps = network.maps(normalise(torch.from_numpy(whole).to(device)))
+            found = network.classify(maps[-1]), pool(maps)
+        return [value[: len(pixels)].cpu().numpy() for value in found]
+
+    return infer

@@ -1,0 +1,81 @@
+"""The network as an ONNX graph: what torch computes, from the same weights."""
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from features.errors import BundleError
+from features.imagenet import transfer
+from features.network import Network, normalise, pool
+from features.network_onnx import from_onnx, to_onnx
+from tests.images import photo
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    """ImageNet's trunk with a head that says something, its kernels rounded as files hold them."""
+    network = transfer("lite0")
+    torch.manual_seed(0)
+    torch.nn.init.normal_(network.classifier.weight, std=0.05)
+    with torch.no_grad():
+        for weight in network.parameters():
+            if weight.ndim > 1:
+                weight.copy_(weight.half())
+    return network
+
+
+@pytest.fixture(scope="module")
+def model(network: Network) -> bytes:
+    return to_onnx(network)
+
+
+def run(model: bytes, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> tuple[torch.Tensor, torch.Tensor]:
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    logit, pooled = session.run(["logit", "pooled"], {"pixels": pixels})
+    return torch.from_numpy(logit), torch.from_numpy(pooled)
+
+
+def test_it_computes_what_torch_computes(network: Network, model: bytes) -> None:
+    pixels = np.stack([photo(seed) for seed in range(3)])
+    with torch.inference_mode():
+        maps = network.maps(normalise(torch.from_numpy(pixels)))
+        expected = network.classify(maps[-1]), pool(maps)
+    for found, wanted in zip(run(model, pixels), expected, strict=True):
+        assert found.shape == wanted.shape
+        assert found.std() > 0.01
+        assert torch.allclose(found, wanted, rtol=0, atol=1e-4)
+
+
+def test_a_row_does_not_depend_on_its_batch(model: bytes) -> None:
+    pixels = np.stack([photo(seed) for seed in range(5)])
+    for together, alone in zip(run(model, pixels), run(model, pixels[3:4]), strict=True):
+        assert torch.allclose(together[3:4], alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["lite0", "lite1", "lite2"])
+def test_it_is_small_enough_to_ship(architecture: str) -> None:
+    assert len(to_onnx(Network(architecture))) < 10_000_000
+
+
+def test_the_network_comes_back_from_the_graph(network: Network, model: bytes) -> None:
+    found = from_onnx(model)
+    assert found.architecture == "lite0"
+    assert not found.training
+    for name, weight in network.state_dict().items():
+        assert torch.equal(found.state_dict()[name], weight), name
+
+
+def test_the_same_network_gives_the_same_bytes(network: Network, model: bytes) -> None:
+    assert to_onnx(network) == model
+
+
+@pytest.mark.parametrize("data", [b"", b"text", bytes(1000)])
+def test_what_is_no_network_is_refused(data: bytes) -> None:
+    with pytest.raises(BundleError, match="not the model of a network"):
+        from_onnx(data)
+
+
+def test_half_a_model_is_refused(model: bytes) -> None:
+    with pytest.raises(BundleError, match="not the model of a network"):
+        from_onnx(model[: len(model) // 2])
