@@ -5,15 +5,17 @@ Nothing numeric is imported here, so that `--help` answers at once; each command
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from pipelines import __version__
 from pipelines.console import HELP, Run, Status, command, run_app
-from pipelines.progress import Progress, counted
 from pipelines.render import Output, Row, choose_format, write_rows
+
+if TYPE_CHECKING:
+    from models.verdict import Verdict
 
 __all__ = ["app", "main"]
 
@@ -24,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-dataset_app = typer.Typer(help="Look into data sets.", rich_markup_mode=None)
+dataset_app = typer.Typer(help="Look into data sets, and make face crops of pictures.", rich_markup_mode=None)
 bundle_app = typer.Typer(help="Look into trained detectors.", rich_markup_mode=None)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(bundle_app, name="bundle")
@@ -71,9 +73,19 @@ def extract(
     run: Run,
     datasets: Datasets,
     out: Annotated[str, typer.Option(metavar="CACHE", help="The feature store to make or to go on with.")],
-    profile: Annotated[str, typer.Option(metavar="NAME", help="What to measure.")] = "fast",
+    profile: Annotated[str, typer.Option(metavar="NAME", help="What to measure: fast or full.")] = "fast",
+    network: Annotated[
+        str | None, typer.Option(metavar="DIR|BUNDLE", help="The network of profile full; else that of model full.")
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network computes.")] = "cpu",
+    faces: Annotated[
+        Literal["auto", "off"], typer.Option(help="Measure the largest face in every image, or every image whole.")
+    ] = "off",
     variant: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Measure the training images in this form too: mirror.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Measure training images in this form too: mirror, shared, resized, shared-2."
+        ),
     ] = None,
     real: Real = None,
     fake: Fake = None,
@@ -86,7 +98,16 @@ def extract(
     samples = read_dataset(datasets, real=real or (), fake=fake or ())
     with run.follow("extract") as progress:
         summary = task.extract(
-            samples, out, profile=profile, variants=variant or (), workers=run.jobs, progress=progress
+            samples,
+            out,
+            profile=profile,
+            network=network,
+            device=device,
+            faces=faces,
+            variants=variant or (),
+            workers=run.jobs,
+            progress=progress,
+            say=run.say,
         )
     if errors:
         with Output(errors) as output:
@@ -120,6 +141,41 @@ def train(
     return Status.DONE
 
 
+@command(app)
+def train_network(
+    run: Run,
+    datasets: Datasets,
+    out: Annotated[str, typer.Option(metavar="DIR", help="The folder to write the network to; resumes.")],
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    minutes: Annotated[float, typer.Option(min=0, metavar="N", help="About how long it may take.")] = 60.0,
+    init: Annotated[
+        str | None, typer.Option(metavar="BUNDLE|CHECKPOINT", help="Go on from this network, not from ImageNet's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of batches, augmentation and dropout.")] = 0,
+    real: Real = None,
+    fake: Fake = None,
+) -> int:
+    """Fine-tune the network on data sets; resumes."""
+    from pipelines import train_network as task
+    from pipelines.dataset import read_dataset
+
+    samples = read_dataset(datasets, real=real or (), fake=fake or ())
+    with run.follow("train-network") as progress:
+        record = task.train_network(
+            samples,
+            out,
+            init=init,
+            device=device,
+            minutes=minutes,
+            seed=seed,
+            threads=run.jobs,
+            progress=progress,
+            say=run.say,
+        )
+    run.write_record({"network": out, **record})
+    return Status.DONE
+
+
 def _without_names(manifest: dict[str, Any]) -> dict[str, Any]:
     """Leave out what only programs want: the thousands of names."""
     return {key: value for key, value in manifest.items() if key not in ("feature_set", "feature_names")}
@@ -140,7 +196,7 @@ def score(
     ],
     model: Model = "fast",
     faces: Annotated[
-        Literal["auto", "off"], typer.Option(help="Find faces, or score every image whole (today both do that).")
+        Literal["auto", "off"], typer.Option(help="Find every face, a row each, or score every image whole.")
     ] = "auto",
     ordered: Annotated[bool, typer.Option("--ordered", help="Rows in the order of the inputs.")] = False,
     fail_on: Annotated[Literal["fake"] | None, typer.Option(help="End with status 4 where one is found.")] = None,
@@ -149,23 +205,24 @@ def score(
         typer.Option(callback=_probability, help="Share of fakes to expect; moves probabilities, not verdicts."),
     ] = None,
 ) -> int:
-    """Give verdicts on images, one row each."""
+    """Give verdicts on the faces in images, a row each."""
     from pipelines import score as task
     from pipelines.inputs import STDIN, expand
 
     lazy = STDIN in paths and run.jobs == 1  # then rows come while paths are still being written
     inputs = expand(paths) if lazy else list(expand(paths))
-    total = len(inputs) if isinstance(inputs, list) else None
-    verdicts = task.score(inputs, model=model, faces=faces, workers=run.jobs, ordered=ordered, prior=prior)
-    tally: Counter[str] = Counter()
+    tally: Counter[str] = Counter()  # of rows: one of an input that failed, at least one of any other
 
-    def rows(progress: Progress) -> Iterator[Row]:
-        for verdict in counted(verdicts, progress, total):
+    def rows(verdicts: "Iterable[Verdict]") -> Iterator[Row]:
+        for verdict in verdicts:
             tally[verdict.verdict or "failed"] += 1
             yield verdict.to_json()
 
     with run.follow("score") as progress:
-        run.write_rows(rows(progress), task.COLUMNS, task.SHOWN)
+        verdicts = task.score(
+            inputs, model=model, faces=faces, workers=run.jobs, ordered=ordered, prior=prior, progress=progress
+        )
+        run.write_rows(rows(verdicts), task.COLUMNS, task.SHOWN)
     run.say(", ".join(f"{count:,} {name}" for name, count in sorted(tally.items())) or "no images were named")
     return Status.FOUND if fail_on and tally[fail_on] else Status.of(tally.total(), tally["failed"])
 
@@ -178,6 +235,25 @@ def describe(run: Run, datasets: Datasets, real: Real = None, fake: Fake = None)
     samples = task.read_dataset(datasets, real=real or (), fake=fake or ())
     run.write_record(task.describe(samples, workers=run.jobs).to_json())
     return Status.DONE
+
+
+@command(dataset_app)
+def crop(
+    run: Run,
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE", help="Data sets, or whatever `score` takes: files, folders, zips.")
+    ],
+    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the crops and their manifest.csv.")],
+    real: Real = None,
+    fake: Fake = None,
+) -> int:
+    """Cut out faces in the framing of the training data."""
+    from pipelines import crop as task
+
+    with run.follow("crop") as progress:
+        summary = task.crop(sources, out, real=real or (), fake=fake or (), workers=run.jobs, progress=progress)
+    run.write_record(summary.to_json())
+    return Status.of(summary.total, summary.failed)
 
 
 BundleArgument = Annotated[str, typer.Argument(metavar="NAME|PATH", help="A detector that ships, or a bundle.")]

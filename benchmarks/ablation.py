@@ -1,8 +1,9 @@
-"""What each block of a feature store costs, and what it is worth: the AUC of it alone, and of all others without it.
+"""What each block and each family of a feature store is worth: the AUC of it alone, and of all others without it.
 
-Only the training groups of the store are used, so that validation, calibration and test stay untouched: by a hash of
-the group 70 % of them are fitted, 10 % stop the fit, 20 % judge. The boosters are small and averaged over seeds. Beside
-the differences stands how much a difference of two such averages moves by the draw of rows and columns alone.
+Beside it stands what each block costs. Only the training groups of the store are used, so that validation, calibration
+and test stay untouched; of a store that a network measured, those that were held back from it. By a hash of the group
+70 % of them are fitted, 10 % stop the fit, 20 % judge. The boosters are small and averaged over seeds. Beside the
+differences stands how much a difference of two such averages moves by the draw of rows and columns alone.
 
     python -m benchmarks.ablation CACHE -o benchmarks/results/ablation.json
 """
@@ -19,9 +20,11 @@ from typing import Any, Final
 from benchmarks.boosters import Job, auc_of, read
 from benchmarks.record import DATA, make_parser, scratch, unpack, write
 from benchmarks.stages import Stages, medians
+from features.embedding import network_of, open_network
 from features.spec import FeatureSet
 from features.store import FeatureStore
 from models.booster import BoosterParams
+from models.weights import Weights
 from pipelines.engine import cores, map_jobs
 
 __all__ = ["PARAMS", "main", "measure"]
@@ -60,7 +63,7 @@ def measure(
     workers: int = 1,
     say: Say = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> dict[str, Any]:
-    """Time every block and fit boosters with all blocks, with each alone, and without each; JSON values.
+    """Time every block; fit boosters with all blocks, with each block or family alone, and without it; JSON values.
 
     Parameters
     ----------
@@ -82,13 +85,19 @@ def measure(
         Told of each figure as it comes.
     """
     features = FeatureStore(cache).feature_set
-    own, marginal = _time(features, sources, images)
+    own, marginal = _time(cache, features, sources, images)
     fits = _Fits(cache, rows, params, workers, say)
     names = [spec.name for spec in features.blocks]
     whole = fits.run({"all": names}, 2 * seeds)["all"]
-    alone = fits.run({name: [name] for name in names}, seeds)
-    without = fits.run({f"no {name}": [other for other in names if other != name] for name in names}, seeds)
+    parts = {name: [name] for name in names} | _families(names)
+    alone = fits.run(parts, seeds)
+    without = fits.run({f"no {part}": [n for n in names if n not in left] for part, left in parts.items()}, seeds)
     auc = statistics.mean(whole)
+
+    def worth(part: str) -> dict[str, float]:
+        lost = auc - statistics.mean(without[f"no {part}"])
+        return {"auc_alone": statistics.mean(alone[part]), "auc_lost_without": lost}
+
     return {
         "feature_set": features.digest,
         "rows": dict(Counter(read(cache, rows).parts.tolist())),
@@ -100,12 +109,20 @@ def measure(
                 "values": len(spec.names),
                 "own_microseconds": own[spec.name],
                 "marginal_microseconds": marginal[spec.name],
-                "auc_alone": statistics.mean(alone[spec.name]),
-                "auc_lost_without": auc - statistics.mean(without[f"no {spec.name}"]),
+                **worth(spec.name),
             }
             for spec in features.blocks
         },
+        "families": {family: {"blocks": len(members), **worth(family)} for family, members in _families(names).items()},
     }
+
+
+def _families(names: Sequence[str]) -> dict[str, list[str]]:
+    """Gather blocks by the first part of their names."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found[name.partition(".")[0]].append(name)
+    return dict(found)
 
 
 @dataclass(frozen=True)
@@ -134,9 +151,11 @@ class _Fits:
         return found
 
 
-def _time(features: FeatureSet, sources: Sequence[str], images: int) -> tuple[dict[str, float], dict[str, float]]:
+def _time(
+    cache: Path, features: FeatureSet, sources: Sequence[str], images: int
+) -> tuple[dict[str, float], dict[str, float]]:
     """Time each block: its own time, and its marginal time; microseconds an image."""
-    stages = Stages(features)
+    stages = Stages(features, open_network(Weights.read(cache).onnx) if network_of(features) else None)
     with scratch() as folder:
         paths = unpack(sources, images, folder)
         for path in paths[:_WARM_UP]:

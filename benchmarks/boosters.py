@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from features.embedding import network_of
 from features.spec import FeatureSet, Values
 from features.store import FeatureStore
 from models.booster import BoosterParams, Part, fit, to_onnx
 from models.bundle import Trees
 from models.metrics import roc_auc
+from pipelines.dataset import held_back
 
 __all__ = ["PARTS", "Data", "Job", "auc_of", "read"]
 
@@ -67,10 +69,15 @@ def auc_of(job: Job) -> float:
 
 @lru_cache(maxsize=1)
 def read(cache: Path, rows: int) -> Data:
-    """Read the training groups of a store: equally many real and fake images, those of lowest sha256."""
+    """Read the training groups of a store: equally many real and fake images, those of lowest sha256.
+
+    Where a network measured some of the features, only the groups that were held back from it.
+    """
     store = FeatureStore(cache)
     manifest = store.manifest()
     sound = manifest[(manifest["split"] == "train") & (manifest["error"].fillna("") == "")]
+    if network_of(store.feature_set) is not None:
+        sound = sound[sound["group"].map(held_back)]
     images = sound.drop_duplicates("sha256").sort_values("sha256")
     each = min(rows // 2, *(int((images["label"] == label).sum()) for label in (0, 1)))
     chosen = images.groupby("label").head(each).set_index("sha256")

@@ -69,7 +69,7 @@ def measure(sources: Sequence[str], model: str, *, images: int, rounds: int) -> 
     rounds : int
         How often the command line runs.
     """
-    detector = load_detector(model)
+    detector = load_detector(model, faces="off")
     with scratch() as folder:
         paths = unpack(sources, images, folder / "all")
         tenth = unpack(sources, max(1, len(paths) // 10), folder / "tenth")
@@ -94,13 +94,13 @@ def measure(sources: Sequence[str], model: str, *, images: int, rounds: int) -> 
 
 def _steps(detector: Detector, spans: list[Spans]) -> dict[str, Step]:
     """Make the steps; the one that goes stage by stage adds to `spans`."""
-    stages = Stages(detector.bundle.feature_set)
+    stages = Stages(detector.bundle.feature_set, detector.bundle.network)
 
     def imread(chunk: Sequence[str]) -> int:
         return sum(cv2.imread(path) is not None for path in chunk)
 
     def path(chunk: Sequence[str]) -> int:
-        return sum(len(json.dumps(verdict.to_json())) > 0 for verdict in detector.score_all([(p, p) for p in chunk]))
+        return sum(len(json.dumps(verdict.to_json())) > 0 for (verdict,) in detector.score_all([(p, p) for p in chunk]))
 
     def slow(chunk: Sequence[str]) -> int:
         return sum(_judge_slowly(detector, path) is not None for path in chunk[::_TWIN_EVERY])

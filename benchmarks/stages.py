@@ -1,7 +1,7 @@
 """Where the time of one image goes: read, decode, each shared plane, each block, decision, row.
 
 A block's own time is what it takes once the planes that blocks share are there. Its marginal time, what leaving it out
-would save, is its own and that of the planes which no other block asks for.
+would save, is its own and that of the planes which no other block asks for. What a network computes counts as a plane.
 """
 
 import hashlib
@@ -18,13 +18,16 @@ import numpy as np
 from features.decode import Pixels
 from features.frame import Frame
 from features.source import read_bytes
-from features.spec import BlockSpec, FeatureSet, Values
+from features.spec import BlockSpec, FeatureSet, Session, Values
 from models.verdict import Verdict
 from pipelines.score import Detector
 
-__all__ = ["PLANES", "Spans", "Stages", "medians"]
+__all__ = ["NETWORK", "PLANES", "Spans", "Stages", "medians"]
 
-PLANES: Final = tuple(name for name, value in vars(Frame).items() if isinstance(value, cached_property))
+NETWORK: Final = "network"
+"""The plane of blocks that measure with a network."""
+
+PLANES: Final = (*(name for name, value in vars(Frame).items() if isinstance(value, cached_property)), NETWORK)
 """What a frame computes once for all blocks, each after those it is made of."""
 
 Spans = dict[str, int]
@@ -50,14 +53,17 @@ class Stages:
     ----------
     features : FeatureSet
         What is measured.
+    network : Session
+        What it measures with; None where it needs none.
     asked : mapping
         The planes that each block asks for, by its name; found by trial on noise.
     """
 
-    def __init__(self, features: FeatureSet) -> None:
+    def __init__(self, features: FeatureSet, network: Session | None = None) -> None:
         """Find out which block asks for which planes."""
         noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
         self.features = features
+        self.network = network
         self.asked: Mapping[str, frozenset[str]] = {spec.name: _planes(spec, noise) for spec in features.blocks}
         self._planes = [plane for plane in PLANES if any(plane in planes for planes in self.asked.values())]
 
@@ -86,12 +92,16 @@ class Stages:
         return watch.spans
 
     def _measure(self, frame: Frame, watch: _Stopwatch) -> Values:
+        alone = (frame,)
         for plane in self._planes:
-            getattr(frame, plane)
+            if plane == NETWORK and self.network:
+                self.network.run(alone)
+            else:
+                getattr(frame, plane)
             watch.mark(f"plane {plane}")
         parts = []
         for spec in self.features.blocks:
-            parts.append(spec.compute(frame))
+            parts.append(spec.measure(alone, self.network)[0] if spec.batched else spec.compute(frame))
             watch.mark(spec.name)
         values = np.concatenate(parts)
         if not np.isfinite(values).all():
@@ -109,6 +119,8 @@ class Stages:
 
 
 def _planes(spec: BlockSpec, image: Pixels) -> frozenset[str]:
+    if spec.batched:
+        return frozenset({NETWORK})
     frame = Frame(image)
     spec.compute(frame)
     return frozenset(vars(frame)).intersection(PLANES)

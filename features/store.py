@@ -3,8 +3,10 @@
 manifest.parquet      one row an image of the data set: path, sha256, label, group, kind, source, split, error
 shards/*.parquet      up to 1,000 rows each: sha256, variant, then one float32 column a feature
 shards/*.stale        rows of an earlier feature set that the last run did not ask for; may be deleted at any time
+network.onnx, .json   the network that some features were measured with, and its record (`models.weights`)
 
-Every shard carries its feature set in the Parquet metadata, and rows are keyed by (sha256, variant), so that paths,
+Every shard carries its feature set in the Parquet metadata, with `faces`: `off` where images were measured whole (so
+too where it is absent), else the framing of their largest faces. Rows are keyed by (sha256, variant), so that paths,
 labels and splits may change without a vector being measured again. Each file is written under a temporary name and
 renamed: whatever happens, a file is whole or absent.
 """
@@ -91,6 +93,11 @@ class Shard:
         """The digest of the feature set that its rows were measured by."""
         return str(self.record["digest"])
 
+    @property
+    def faces(self) -> str:
+        """The framing of the faces that its rows are of, or `off` where they are of whole images."""
+        return str(self.record.get("faces", "off"))
+
     def lend(self, feature_set: FeatureSet, keys: Sequence[Key]) -> tuple[Values, FeatureSet, Columns]:
         """Give another feature set what it shares with this shard.
 
@@ -141,7 +148,12 @@ class FeatureStore:
         FeatureMismatchError, UnknownNameError
             Where this version measures a block otherwise, or not at all.
         """
-        return self._feature_set(self._live_shards())
+        return FeatureSet.from_json(self._live_shards()[0].record)
+
+    @property
+    def faces(self) -> str:
+        """As `Shard.faces`, of the whole store; raises StoreError as `feature_set` does."""
+        return self._live_shards()[0].faces
 
     @property
     def has_manifest(self) -> bool:
@@ -175,7 +187,7 @@ class FeatureStore:
             Where a name is no feature of this store.
         """
         shards = self._live_shards()
-        known = self._feature_set(shards).names
+        known = FeatureSet.from_json(shards[0].record).names
         names = known if names is None else tuple(names)
         for name in set(names) - set(known):
             raise UnknownNameError("feature", name, known)
@@ -210,7 +222,7 @@ class FeatureStore:
         except OSError as error:
             raise OutputError(f"cannot write {self.root}: {_cause(error)}") from error
 
-    def write_shard(self, feature_set: FeatureSet, keys: Sequence[Key], values: Values) -> Path:
+    def write_shard(self, feature_set: FeatureSet, keys: Sequence[Key], values: Values, faces: str = "off") -> Path:
         """Write rows as one shard, named by the feature set and the keys.
 
         Parameters
@@ -221,6 +233,8 @@ class FeatureStore:
             One a row.
         values : (len(keys), len(feature_set.names)) float32 array
             One vector a row.
+        faces : str
+            The framing of the faces that were measured, or `off`.
 
         Raises
         ------
@@ -229,7 +243,7 @@ class FeatureStore:
         """
         name = hashlib.sha256(json.dumps([feature_set.digest, keys]).encode()).hexdigest()[:16]
         path = self.root / "shards" / (name + _LIVE)
-        _write(path, _shard_table(feature_set, keys, values), use_byte_stream_split=list(feature_set.names))
+        _write(path, _shard_table(feature_set, keys, values, faces), use_byte_stream_split=list(feature_set.names))
         return path
 
     def write_manifest(self, columns: Mapping[str, Sequence[object]]) -> None:
@@ -260,28 +274,28 @@ class FeatureStore:
                 shard.path.replace(shard.path.with_suffix(_STALE))
 
     def _live_shards(self) -> list[Shard]:
-        if shards := [shard for shard in self.shards() if shard.path.suffix == _LIVE]:
-            return shards
-        raise StoreError(self._advice)
+        """Open the shards that count: at least one, of one feature set and one way to find faces."""
+        if not (shards := [shard for shard in self.shards() if shard.path.suffix == _LIVE]):
+            raise StoreError(self._advice)
+        if len({shard.digest for shard in shards}) > 1:
+            raise StoreError(f"{self.root} holds rows of two feature sets: extract was interrupted, run it again")
+        if len(ways := {shard.faces for shard in shards}) > 1:
+            raise StoreError(f"{self.root} mixes rows of faces {' and '.join(sorted(ways))}; extract to another folder")
+        return shards
 
     @property
     def _advice(self) -> str:
         return f"no features in {self.root}; measure them with: python cli.py extract DATASET --out {self.root}"
 
-    def _feature_set(self, shards: Sequence[Shard]) -> FeatureSet:
-        if len({shard.digest for shard in shards}) > 1:
-            raise StoreError(f"{self.root} holds rows of two feature sets: extract was interrupted, run it again")
-        return FeatureSet.from_json(shards[0].record)
 
-
-def _shard_table(feature_set: FeatureSet, keys: Sequence[Key], values: Values) -> pa.Table:
+def _shard_table(feature_set: FeatureSet, keys: Sequence[Key], values: Values, faces: str) -> pa.Table:
     """Lay rows out as a table; the float columns are views of one transposed copy."""
     columns = np.ascontiguousarray(values.T)
     arrays = [pa.array([key[i] for key in keys], pa.string()) for i in range(len(_KEY_COLUMNS))]
     arrays += [pa.Array.from_buffers(pa.float32(), len(keys), [None, pa.py_buffer(column)]) for column in columns]
     fields = [pa.field(name, pa.string(), nullable=False) for name in _KEY_COLUMNS]
     fields += [pa.field(name, pa.float32(), nullable=False) for name in feature_set.names]
-    metadata = {_METADATA: json.dumps(feature_set.to_json(), sort_keys=True)}
+    metadata = {_METADATA: json.dumps(feature_set.to_json() | {"faces": faces}, sort_keys=True)}
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
 
 

@@ -3,6 +3,7 @@
     manifest.json   what it is, what it measures, how it was trained, the sha256 of every other file
     booster.onnx    the trees as scoring runs them
     booster.txt     the same trees as LightGBM wrote them, to explain and to train on
+    network.onnx    the network that some of its features are measured with, where it has any
     MODEL_CARD.md   for people
 
 The digest of a bundle is the sha256 of its manifest, and the manifest vouches for the files. Nothing in it tells time
@@ -16,36 +17,54 @@ import hashlib
 import json
 import os
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from features import profiles as profiles  # importing it registers every block
-from features.errors import BundleError, FeatureMismatchError, OutputError, UnknownNameError
-from features.spec import FeatureSet
+from features.embedding import network_of, open_network
+from features.errors import BundleError, FeatureMismatchError, UnknownNameError
+from features.frame import Frame
+from features.runtime import open_model
+from features.spec import FeatureSet, Session
 from models.calibration import Calibration, OperatingPoints
+from models.files import read_bounded, read_checked, replace_folder
 from models.verdict import ModelRef
 
-__all__ = ["FILES", "FORMAT_VERSION", "PRETRAINED", "Bundle", "Trees", "inspect", "load", "resolve", "save", "verify"]
+__all__ = [
+    "FILES",
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "NETWORK_ONNX",
+    "PRETRAINED",
+    "Bundle",
+    "Trees",
+    "inspect",
+    "load",
+    "resolve",
+    "save",
+    "verify",
+]
 
 FORMAT_VERSION: Final = 1
 """The version of the bundle's form that `save` writes."""
 
 FILES: Final = ("booster.onnx", "booster.txt", "MODEL_CARD.md")
-"""What a bundle holds beside its manifest."""
+"""What every bundle holds beside its manifest."""
+
+NETWORK_ONNX: Final = "network.onnx"
+"""What it also holds where it measures with a network."""
 
 PRETRAINED: Final = Path(__file__).parent / "pretrained"
 """The bundles that ship, one folder each."""
 
 MANIFEST: Final = "manifest.json"
+"""The record of a bundle."""
 
-_MAX_BYTES = 1 << 30
 _MAX_MANIFEST_BYTES = 1 << 24
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -58,15 +77,11 @@ class Trees:
 
     def __init__(self, onnx: bytes) -> None:
         """Load the model that `models.booster.to_onnx` wrote; BundleError where it is no such model."""
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # one node: nothing to gain
-        options.log_severity_level = 4
+        self._session = open_model(onnx, "booster.onnx", optimise=False)  # one node: nothing to gain
         try:
-            self._session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
             (self._input,), (self._output,) = self._session.get_inputs(), self._session.get_outputs()
-        except Exception as error:  # onnxruntime has no common class of errors
-            raise BundleError(f"booster.onnx does not load: {str(error).splitlines()[0]}") from error
+        except ValueError as error:
+            raise BundleError("booster.onnx is a model of something else") from error
 
     @property
     def width(self) -> int:
@@ -95,6 +110,8 @@ class Bundle:
         From values to scores.
     manifest : dict
         The whole record.
+    network : Session
+        What some features are measured with; None where there are no such.
     """
 
     name: str
@@ -104,28 +121,40 @@ class Bundle:
     points: OperatingPoints
     trees: Trees
     manifest: Mapping[str, Any]
+    network: Session | None = None
 
     @property
     def ref(self) -> ModelRef:
         """How a verdict names this detector."""
         return ModelRef(self.name, self.digest)
 
-    def probability(self, values: Values) -> Floats:
+    def measure(self, frames: Sequence[Frame]) -> Values:
+        """Measure frames: (len(frames), len(feature_set.names)) float32, a row the same whatever rows are beside it."""
+        return self.feature_set.measure(frames, self.network)
+
+    def probability(self, values: Values, views: Sequence[int] | None = None) -> Floats:
         """Calibrated probability, at equal priors, that each row is of a fake image.
 
         Parameters
         ----------
         values : (n, d) float32 array
             Finite, in the order of `feature_set.names`.
+        views : sequence of int, optional
+            How many rows, one after another, show the same thing: the mean of their scores is its score. They sum to
+            n; one each unless given.
 
         Returns
         -------
-        (n,) float64 array
+        (n,) or (len(views),) float64 array
             Bit for bit the same for a row whatever rows stand beside it.
         """
         if values.ndim != 2 or values.shape[1] != self.trees.width:
             raise FeatureMismatchError(f"{self.name} takes rows of {self.trees.width} values, not {values.shape}")
-        return self.calibration.probability(self.trees.scores(values))
+        scores = self.trees.scores(values)
+        if views is not None:
+            starts = np.cumsum([0, *views[:-1]])
+            scores = np.asarray(np.add.reduceat(scores, starts) / np.asarray(views, np.float32), np.float32)
+        return self.calibration.probability(scores)
 
     def decide(self, probability: float) -> str:
         """Name the verdict on a probability (at equal priors): `fake`, `real` or `uncertain`."""
@@ -168,7 +197,7 @@ def save(path: str | os.PathLike[str], manifest: Mapping[str, Any], files: Mappi
     manifest : mapping
         JSON values: everything but `format_version` and `files`, which are added.
     files : mapping
-        The bytes of each of FILES.
+        The bytes of each of FILES, and of NETWORK_ONNX where it measures with a network.
 
     Returns
     -------
@@ -180,15 +209,23 @@ def save(path: str | os.PathLike[str], manifest: Mapping[str, Any], files: Mappi
     OutputError
         The place is taken by something else, or cannot be written.
     """
-    digests = {name: hashlib.sha256(files[name]).hexdigest() for name in FILES}
+    held = {name: files[name] for name in (*FILES, NETWORK_ONNX) if name in FILES or name in files}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in held.items()}
     written = {"format_version": FORMAT_VERSION, **manifest, "files": digests}
     text = json.dumps(written, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    _write_folder(Path(path), {**{name: files[name] for name in FILES}, MANIFEST: text.encode()})
+    replace_folder(Path(path), {**held, MANIFEST: text.encode()}, MANIFEST)
     return written
 
 
-def load(path: str | os.PathLike[str]) -> Bundle:
+def load(path: str | os.PathLike[str], device: str = "cpu") -> Bundle:
     """Load a detector after checking every file of it.
+
+    Parameters
+    ----------
+    path : path
+        Its folder.
+    device : str
+        Where its network computes, if it has one: as `open_network` takes it.
 
     Raises
     ------
@@ -196,10 +233,12 @@ def load(path: str | os.PathLike[str]) -> Bundle:
         Absent, incomplete, damaged, or of a format this version does not read; the message names the file.
     UnknownNameError, FeatureMismatchError
         It measures a block that this version does not have, or measures differently.
+    DeviceError, MissingExtraError
+        As `open_network` raises them.
     """
     root = Path(path)
     raw, manifest = _read_manifest(root)
-    contents = {name: _read_checked(root, name, digest) for name, digest in manifest["files"].items()}
+    contents = {name: read_checked(root / name, digest) for name, digest in manifest["files"].items()}
     try:
         feature_set = FeatureSet.from_json(manifest["feature_set"])
         calibration = Calibration.from_json(manifest["calibration"])
@@ -213,7 +252,19 @@ def load(path: str | os.PathLike[str]) -> Bundle:
             f"{root}: trained on {len(names)} features by other names or in another order than this version's"
             f" {len(feature_set.names)} of profile {feature_set.profile}"
         )
-    return Bundle(name, hashlib.sha256(raw).hexdigest(), feature_set, calibration, points, trees, manifest)
+    network = _open_network(root, feature_set, contents, device)
+    return Bundle(name, hashlib.sha256(raw).hexdigest(), feature_set, calibration, points, trees, manifest, network)
+
+
+def _open_network(root: Path, features: FeatureSet, contents: Mapping[str, bytes], device: str) -> Session | None:
+    if (wanted := network_of(features)) is None:
+        return None
+    if NETWORK_ONNX not in contents:
+        raise BundleError(f"{root / MANIFEST}: the table of files lacks {NETWORK_ONNX}")
+    network = open_network(contents[NETWORK_ONNX], device)
+    if network.digest != wanted:
+        raise FeatureMismatchError(f"{root / NETWORK_ONNX}: not the network that its features were measured with")
+    return network
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -238,7 +289,7 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
     problems = []
     for name, digest in manifest["files"].items():
         try:
-            _read_checked(root, name, digest)
+            read_checked(root / name, digest)
         except BundleError as error:
             problems.append(str(error))
     known = {MANIFEST, *manifest["files"]}
@@ -257,7 +308,7 @@ def _load_problems(root: Path) -> list[str]:
 def _read_manifest(root: Path) -> tuple[bytes, dict[str, Any]]:
     """Read and check the manifest's outer form: its version and the names of its files."""
     path = root / MANIFEST
-    raw = _read_bounded(path, _MAX_MANIFEST_BYTES)
+    raw = read_bounded(path, _MAX_MANIFEST_BYTES)
     try:
         manifest = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -282,41 +333,3 @@ def _check_file_table(path: Path, files: object) -> None:
     for name in FILES:
         if name not in files:
             raise BundleError(f"{path}: the table of files lacks {name}")
-
-
-def _read_checked(root: Path, name: str, digest: str) -> bytes:
-    data = _read_bounded(root / name, _MAX_BYTES)
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise BundleError(f"{root / name}: damaged: its sha256 is not the one in {MANIFEST}")
-    return data
-
-
-def _read_bounded(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise BundleError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    if len(data) > limit:
-        raise BundleError(f"{path}: larger than {limit:,} bytes")
-    return data
-
-
-def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """Put a complete folder in place of `path`; what was there stays until the new one is whole."""
-    if path.exists() and not (path / MANIFEST).is_file() and not (path.is_dir() and not any(path.iterdir())):
-        raise OutputError(f"{path}: exists and is not a bundle; choose another place or remove it")
-    place = path.resolve()
-    fresh, old = (place.with_name(f".{place.name}.{os.getpid()}.{part}") for part in ("new", "old"))
-    try:
-        fresh.mkdir(parents=True)
-        for name, data in files.items():
-            (fresh / name).write_bytes(data)
-        if place.exists():
-            place.rename(old)
-        fresh.rename(place)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -23,6 +23,16 @@ _FIGURES: Final = (
     ("Brier score", "brier"),
 )
 
+_WHOLE: Final = "Every image was measured whole."
+_FACES: Final = "Of every image the largest face was measured, cropped to `{}`."
+
+_NETWORK: Final = """
+Some of the measurements are a network's (`network.onnx`, {architecture}; AUC {auc:.4f} of its own on the validation \
+part). It learnt from {groups:,} other training groups, {seen:,} images of which are here: the trees see only the \
+{percent} per cent of the training groups that were held back from it.
+"""
+_TRAIN_NETWORK: Final = "    python cli.py train-network DATASET... --out NETWORK\n"
+
 _CARD: Final = """\
 # fauxface detector `{name}`
 
@@ -37,7 +47,7 @@ Estimates the probability that a picture of one face is a deepfake. {features:,}
 |---|---|---|---|
 {rows}
 
-Beside the training images as they are: {variants}.
+{faces} Beside the training images as they are: {variants}.{network}
 Left out: {failed} images that could not be measured, {labelled_both} that appear with both labels, {repeated} repeats.
 Digest of the training data: `{data_digest}`.
 
@@ -84,7 +94,7 @@ given.
 
 ## Made by
 
-    python cli.py extract DATASET... --profile {profile}{flags} --out CACHE
+{train_network}    python cli.py extract DATASET... --profile {profile}{flags} --out CACHE
     python cli.py train CACHE --out BUNDLE --name {name} --seed {seed}
 
 Parameters: {params}. Best of the validation part at {trees} trees, AUC {validation_auc:.4f}. Libraries: {libraries}.
@@ -100,6 +110,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         As `pipelines.train` makes it; `files` is not needed.
     """
     training = manifest["training"]
+    faces = training.get("faces", "off")
     return _CARD.format(
         name=manifest["name"],
         profile=manifest["feature_set"]["profile"],
@@ -111,13 +122,35 @@ def model_card(manifest: Mapping[str, Any]) -> str:
             for split, count in training["rows"].items()
         ),
         figures="\n".join(_figure(manifest["metrics"], label, key) for label, key in _FIGURES),
+        faces=_WHOLE if faces == "off" else _FACES.format(faces),
         variants=", ".join(f"{n:,} copies of them, variant {v}" for v, n in training["variants"].items()) or "nothing",
-        flags="".join(f" --variant {variant}" for variant in training["variants"]),
+        network=_network(manifest),
+        train_network=_TRAIN_NETWORK if "network" in manifest else "",
+        flags="".join(
+            [
+                " --network NETWORK" * ("network" in manifest),
+                " --faces auto" * (faces != "off"),
+                *(f" --variant {name}" for name in training["variants"]),
+            ]
+        ),
         params=_listed(training["params"]),
         libraries=_listed(manifest["libraries"]),
         **manifest["operating_points"],
         **training["left_out"],
         **{key: training[key] for key in ("data_digest", "seed", "validation_auc")},
+    )
+
+
+def _network(manifest: Mapping[str, Any]) -> str:
+    if "network" not in manifest:
+        return ""
+    record = manifest["network"]
+    return _NETWORK.format(
+        architecture=record["architecture"],
+        auc=record["validation"]["auc"],
+        groups=record["training"]["groups"]["train"],
+        percent=record["training"]["held_back"]["percent"],
+        seen=manifest["training"]["left_out"]["left_to_network"],
     )
 
 

@@ -94,7 +94,7 @@ def command(group: typer.Typer) -> Callable[[Callable[..., int]], Callable[..., 
         _, *own = inspect.signature(function).parameters.values()
         signature = inspect.Signature([*own, *shared])
         call.__dict__.update(__signature__=signature)
-        group.command(function.__name__, help=function.__doc__, context_settings=HELP)(call)
+        group.command(function.__name__.replace("_", "-"), help=function.__doc__, context_settings=HELP)(call)
         return function
 
     return register

@@ -18,13 +18,26 @@ from features.source import read_bytes
 from pipelines.engine import cores, map_jobs
 from pipelines.layouts import Classes, read_layout
 
-__all__ = ["LABELS", "SPLITS", "Description", "Sample", "describe", "read_dataset", "split_of"]
+__all__ = [
+    "HELD_BACK_PERCENT",
+    "LABELS",
+    "SPLITS",
+    "Description",
+    "Sample",
+    "describe",
+    "held_back",
+    "read_dataset",
+    "split_of",
+]
 
 LABELS: Final = ("real", "fake")
 """The names of the labels 0 and 1."""
 
 SPLITS: Final = ("train", "validation", "calibration", "test")
 """The parts of a split: 80, 5, 5 and 10 per cent of the groups."""
+
+HELD_BACK_PERCENT: Final = 20
+"""The share of the training groups that the network does not learn from."""
 
 _UPPER_PERCENT = (80, 85, 90, 100)
 _EXAMPLES = 10
@@ -65,6 +78,16 @@ def split_of(group: str) -> str:
     digest = hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()
     percent = int.from_bytes(digest[:8], "big") % 100
     return next(split for split, upper in zip(SPLITS, _UPPER_PERCENT, strict=True) if percent < upper)
+
+
+def held_back(group: str) -> bool:
+    """Tell whether a training group is kept from the network: one in five, by a hash other than that of `split_of`.
+
+    The booster learns from the network's embeddings of these groups, which the network was not fitted on.
+    """
+    plain = group.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")  # as manifests have it
+    digest = hashlib.sha256(f"held back: {plain}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % 100 < HELD_BACK_PERCENT
 
 
 def read_dataset(sources: Sequence[str], *, real: Sequence[str] = (), fake: Sequence[str] = ()) -> list[Sample]:

@@ -8,22 +8,24 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
-from features.errors import ImageError, UnknownNameError, UnreadableFileError
-from features.frame import Frame
-from features.profiles import feature_set
+from features.device import choose_device
+from features.embedding import network_of
+from features.errors import BundleError, ImageError, StoreError, UnknownNameError
+from features.framing import FRAMING
+from features.profiles import PROFILES, feature_set
 from features.source import read_bytes
-from features.spec import BlockSpec, FeatureSet, Values
-from features.store import Columns, FeatureStore, Key, Shard
-from features.variants import VARIANTS, vary
+from features.spec import BlockSpec, FeatureSet, blocks
+from features.store import FeatureStore, Key, Shard
+from features.variants import check_variant
+from models.bundle import resolve
+from models.weights import Weights
 from pipelines.dataset import Sample
 from pipelines.engine import cores, map_jobs
+from pipelines.measure import Job, cause_of, measure, open_own_network
 
 __all__ = ["SHARD_ROWS", "Summary", "extract", "failures"]
 
@@ -32,6 +34,7 @@ SHARD_ROWS: Final = 1000
 
 _LEAST_ROWS = 32
 _HASHED_AT_ONCE = 256
+_RECORDED: Final = {"off": "off", "auto": FRAMING}  # what a store says of how faces were found
 
 
 @dataclass(frozen=True)
@@ -70,32 +73,18 @@ class _Hashed(NamedTuple):
     error: str
 
 
-@dataclass(frozen=True)
-class _Job:
-    """Images that become one shard; `old` holds rows of another feature set for all of them."""
-
-    store: Path
-    features: FeatureSet
-    images: tuple[tuple[str, Key], ...]  # path, key
-    old: Path | None = None
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """How many rows a job took, and why some failed, by sha256."""
-
-    images: int
-    errors: dict[str, str] = field(default_factory=dict)
-
-
 def extract(
     samples: Sequence[Sample],
     out: str,
     *,
     profile: str = "fast",
+    network: str | None = None,
+    device: str = "cpu",
+    faces: str = "off",
     variants: Sequence[str] = (),
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Summary:
     """Measure the images of a data set once; go on where an earlier run was stopped.
 
@@ -107,33 +96,50 @@ def extract(
         The folder of the store, made where it is missing.
     profile : str
         What to measure. A store that holds more keeps holding more.
+    network : str, optional
+        The network of profile `full`: the folder of a training, a bundle that has one, or the name of one that ships;
+        that of the detector `full` unless given. The store keeps a copy.
+    device : str
+        Where the network computes: `cpu`, `cuda` or `auto`.
+    faces : str
+        `off` measures every image whole, `auto` the largest face in it, brought to the one framing.
     variants : sequence of str
         Names of `VARIANTS`, measured of the training images too, as rows of their own.
     workers : int, optional
         Processes; one a core by default.
     progress : callable, optional
         Called with the number of rows that are finished and that there are.
+    say : callable, optional
+        Takes the sentence that tells which device `auto` took.
 
     Raises
     ------
     UnknownNameError
-        An unknown profile or variant.
+        An unknown profile, variant, device or way to find faces.
+    BundleError
+        `network` is none, or the profile needs one and none ships.
+    DeviceError, MissingExtraError
+        `cuda` without a GPU; no torch, where the network computes there or comes from a training.
     StoreError, OutputError
-        Where `out` is damaged or something else; where it cannot be written (what was measured so far stays).
+        Where `out` is damaged or something else, or holds what was measured with other `faces`; where it cannot be
+        written (what was measured so far stays).
     """
     started = time.monotonic()
     workers = workers or cores()
-    for variant in set(variants) - set(VARIANTS):
-        raise UnknownNameError("variant", variant, VARIANTS)
-    store = FeatureStore(out)
+    _check(variants, faces)
+    weights = _weights(profile, network)
+    framing, store = _RECORDED[faces], FeatureStore(out)
     store.prepare()
-    hashes = _hash_all([sample.path for sample in samples], workers)
     shards = store.shards()
-    target = _target(feature_set(profile), shards)
+    _require_same(shards, framing, out)
+    hashes = _hash_all([sample.path for sample in samples], workers)
+    target = _target(feature_set(profile, weights.params if weights else None), shards)
+    _prepare_network(store, target, weights, device, say)
     missing, known = _missing(samples, hashes, shards, target, variants)
     if not store.has_manifest:
         _write_manifest(store, samples, hashes, {})
-    errors = _measure_all(_jobs(store, target, missing, shards, workers), workers, len(missing), known, progress)
+    jobs = _jobs(Job(store.root, target, framing, device), missing, shards, workers)
+    errors = _measure_all(jobs, workers, len(missing), known, progress)
     store.tidy(target.digest)
     failed = _write_manifest(store, samples, hashes, errors)
     done = sum((sha256, "") in missing and sha256 not in errors for sha256, _ in hashes)
@@ -148,6 +154,55 @@ def failures(out: str) -> Iterator[dict[str, str]]:
     for path, error in zip(manifest["path"], manifest["error"], strict=True):
         if error:
             yield {"path": path, "error": error}
+
+
+def _check(variants: Sequence[str], faces: str) -> None:
+    for variant in variants:
+        check_variant(variant)
+    if faces not in _RECORDED:
+        raise UnknownNameError("way to find faces", faces, _RECORDED)
+
+
+def _weights(profile: str, network: str | None) -> Weights | None:
+    """Read the network of a profile: the one that is named, else the one that ships."""
+    known = blocks()
+    if not any(known[name].batched for name in PROFILES.get(profile, ())):
+        if network:
+            raise BundleError(f"profile {profile} measures without a network; --network goes with --profile full")
+        return None
+    try:
+        return Weights.read(resolve(network or "full"))
+    except UnknownNameError as error:
+        if network:
+            raise
+        raise BundleError(f"profile {profile} needs a network, and none ships; name one with --network") from error
+
+
+def _prepare_network(
+    store: FeatureStore,
+    target: FeatureSet,
+    weights: Weights | None,
+    device: str,
+    say: Callable[[str], None] | None,
+) -> None:
+    """Put the network beside what it measures, and see that it computes; a store's own may stay."""
+    if (wanted := network_of(target)) is None:
+        return
+    if weights is not None and weights.sha256 == wanted:
+        weights.write(store.root)
+    open_own_network(store.root, wanted, device)
+    if device == "auto":
+        choose_device(device, say)
+
+
+def _require_same(shards: Sequence[Shard], faces: str, out: str) -> None:
+    for other in {shard.faces for shard in shards} - {faces}:
+        raise StoreError(f"{out} holds {_subject(other)}, not {_subject(faces)}; choose another folder")
+
+
+def _subject(faces: str) -> str:
+    """Say in words what a store recorded."""
+    return "whole images (--faces off)" if faces == "off" else f"faces cropped to {faces} (--faces auto)"
 
 
 def _target(wanted: FeatureSet, shards: Sequence[Shard]) -> FeatureSet:
@@ -179,11 +234,7 @@ def _hash_one(path: str) -> _Hashed:
     try:
         return _Hashed(hashlib.sha256(read_bytes(path)).hexdigest(), "")
     except ImageError as error:
-        return _Hashed("", _describe(error))
-
-
-def _describe(error: ImageError) -> str:
-    return f"{error.code}: {error}"
+        return _Hashed("", cause_of(error))
 
 
 def _missing(
@@ -203,68 +254,33 @@ def _missing(
     return missing, len(wanted) - len(missing)
 
 
-def _jobs(
-    store: FeatureStore, target: FeatureSet, missing: Mapping[Key, str], shards: Sequence[Shard], workers: int
-) -> Iterator[_Job]:
+def _jobs(whole: Job, missing: Mapping[Key, str], shards: Sequence[Shard], workers: int) -> Iterator[Job]:
     """Divide what is missing: rows of other feature sets shard by shard, then what was never measured."""
     left = dict(missing)
     for shard in shards:
-        if shard.digest != target.digest:
+        if shard.digest != whole.features.digest:
             known = [(left.pop(key), key) for key in shard.keys if key in left]
             if known:
-                yield _Job(store.root, target, tuple(known), shard.path)
+                yield replace(whole, images=tuple(known), old=shard.path)
     rows = min(SHARD_ROWS, max(_LEAST_ROWS, -(-len(left) // (4 * workers))))
     images = ((path, key) for key, path in left.items())
     while chunk := tuple(islice(images, rows)):
-        yield _Job(store.root, target, chunk)
+        yield replace(whole, images=chunk)
 
 
 def _measure_all(
-    jobs: Iterator[_Job], workers: int, missing: int, cached: int, progress: Callable[[int, int], None] | None
+    jobs: Iterator[Job], workers: int, missing: int, cached: int, progress: Callable[[int, int], None] | None
 ) -> dict[str, str]:
     """Run the jobs; returns the errors by sha256."""
     errors: dict[str, str] = {}
     finished = cached
     report = progress or (lambda done, total: None)
     report(finished, cached + missing)
-    for outcome in map_jobs(_measure, jobs, workers=workers if missing > _LEAST_ROWS else 1):
+    for outcome in map_jobs(measure, jobs, workers=workers if missing > _LEAST_ROWS else 1):
         errors.update(outcome.errors)
         finished += outcome.images
         report(finished, cached + missing)
     return errors
-
-
-def _measure(job: _Job) -> _Outcome:
-    """Measure the images of a job and write their shard."""
-    values, todo, columns = _begin(job)
-    errors: dict[str, str] = {}
-    for row, (path, key) in enumerate(job.images if todo.blocks else ()):
-        try:
-            values[row, columns] = _vector(path, key, todo)
-        except ImageError as error:
-            errors[key[0]] = _describe(error)
-        except Exception as error:  # a fault of a block, not of the image
-            error.add_note(f"while measuring {path}")
-            raise
-    kept = [row for row, (_, (sha256, _)) in enumerate(job.images) if sha256 not in errors]
-    if kept:
-        FeatureStore(job.store).write_shard(job.features, [job.images[row][1] for row in kept], values[kept])
-    return _Outcome(len(job.images), errors)
-
-
-def _begin(job: _Job) -> tuple[Values, FeatureSet, slice | Columns]:
-    """Make the rows of a job, filled with what an older shard lends; what is left to measure, and its columns."""
-    if job.old is None:
-        return np.empty((len(job.images), len(job.features.names)), np.float32), job.features, slice(None)
-    return Shard.open(job.old).lend(job.features, [key for _, key in job.images])
-
-
-def _vector(path: str, key: Key, features: FeatureSet) -> Values:
-    sha256, variant = key
-    data = read_bytes(path)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise UnreadableFileError("the file changed while it was read")
-    return features.compute(vary(Frame.load(data), variant))
 
 
 def _write_manifest(

@@ -20,7 +20,7 @@ from features.errors import DatasetError
 from features.source import MEMBER, open_archive
 from pipelines.inputs import SUFFIXES
 
-__all__ = ["Classes", "Row", "read_layout"]
+__all__ = ["Classes", "Row", "has_layout", "read_layout"]
 
 Classes = Mapping[str, int]
 """Names of class folders and labels, lower case, to 0 (real) or 1 (fake)."""
@@ -77,6 +77,15 @@ def read_layout(source: str, classes: Classes) -> list[Row]:
     if not rows:
         raise DatasetError(f"no images in {source}")
     return rows
+
+
+def has_layout(source: str, classes: Classes) -> bool:
+    """Tell a data set, which `read_layout` reads or refuses, from pictures without labels and what cannot be read."""
+    try:
+        tree, tables = _open(source)
+    except (OSError, BadZipFile, DatasetError):
+        return False
+    return bool(tables) or any(_class_of(entry, classes) for entry in tree.entries)
 
 
 def _open(source: str) -> tuple[_Tree, list[str]]:

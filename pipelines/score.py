@@ -1,8 +1,8 @@
-"""Gives a verdict on every image, one row each as it is done, whatever becomes of the others."""
+"""Gives a verdict on every face of every image, a row each as it is done, whatever becomes of the others."""
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
@@ -12,19 +12,23 @@ import numpy as np
 
 from features.decode import Pixels
 from features.errors import ImageError, UnknownNameError
-from features.frame import WORKING_SIZE, Frame
+from features.frame import Frame, load_pixels
+from features.framing import MIN_FACE, frame_faces
 from features.source import read_bytes
-from features.spec import Values
 from models.bundle import Bundle, load, resolve
 from models.calibration import with_prior
 from models.verdict import ErrorRef, ModelRef, Verdict
 from pipelines.engine import cores, map_jobs
 from pipelines.inputs import STDIN, Input
+from pipelines.progress import counted
 
-__all__ = ["COLUMNS", "FACES", "SHOWN", "Detector", "Source", "load_detector", "score"]
+__all__ = ["COLUMNS", "FACES", "NO_FACE", "SHOWN", "Detector", "Source", "load_detector", "score"]
 
 FACES: Final = ("auto", "off")
-"""How faces are found; until they are, every image is scored whole."""
+"""How faces are found: `auto` finds each and brings it to the one framing, `off` takes every image whole."""
+
+NO_FACE: Final = f"no face of {MIN_FACE} pixels or more was found"
+"""Why an image gets the verdict `no_face`."""
 
 # fmt: off
 COLUMNS: Final = (
@@ -34,15 +38,17 @@ COLUMNS: Final = (
 # fmt: on
 """The columns of a verdict in csv."""
 
-SHOWN: Final = {"verdict": 9, "probability": 11, "path": 0, "error.message": 0}
+SHOWN: Final = {"verdict": 9, "probability": 11, "path": 0, "face": 0, "error.message": 0}
 """The columns of a verdict in a table, and their widths."""
 
-_CHUNK = 64  # images a job: the trees judge them together, which costs half of one by one and gives the same bits
-_FEW = 256  # inputs that one process scores in less time than it takes to start others
+_CHUNK: Final = {"auto": 16, "off": 64}  # images a job: trees that judge many at once cost half, with the same bits
+_FEW: Final = {"auto": 64, "off": 256}  # inputs that one process scores in less time than it takes to start others
 
-_TOO_SMALL = (
-    f"{{1}}x{{0}} pixels had to be enlarged, which looks like forging; a verdict needs {WORKING_SIZE} both ways"
-)
+_LEAST_SIDE: Final = 96  # pixels; at 64, 3.6 % of real faces would be called fake (benchmarks.resize_policy)
+
+_TOO_SMALL = f"{{}}{{}}x{{}} pixels; enlarged, real faces look forged: a verdict needs {_LEAST_SIDE} both ways"
+
+_Square = tuple[int, int, int, int]
 
 Source = str | os.PathLike[str] | bytes | Pixels
 """What an image is given as."""
@@ -50,12 +56,25 @@ Source = str | os.PathLike[str] | bytes | Pixels
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """A bundle that gives verdicts on images."""
+    """A bundle that gives verdicts on images.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        What judges.
+    faces : str
+        One of `FACES`.
+    """
 
     bundle: Bundle
+    faces: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.faces not in FACES:
+            raise UnknownNameError("way to find faces", self.faces, FACES)
 
     def score(self, source: Source, *, path: str | None = None) -> Verdict:
-        """Judge one image; what is wrong with it stands in the verdict and is not raised.
+        """Judge one image, or the largest face in it; what is wrong with it stands in the verdict and is not raised.
 
         Parameters
         ----------
@@ -65,45 +84,57 @@ class Detector:
         path : str, optional
             What the verdict names as its path; that of `source` unless given.
         """
+        return self.score_faces(source, path=path)[0]
+
+    def score_faces(self, source: Source, *, path: str | None = None) -> list[Verdict]:
+        """Judge every face of one image, the largest first; takes what `score` takes. There is always one verdict."""
         if path is None and isinstance(source, str | os.PathLike):
             path = os.fspath(source)
         return self.score_all([(source, path)])[0]
 
-    def score_all(self, sources: Sequence[tuple[Source, str | None]]) -> list[Verdict]:
-        """Judge images together: each verdict is to the last bit what `score` gives for its image alone.
+    def score_all(self, sources: Sequence[tuple[Source, str | None]]) -> list[list[Verdict]]:
+        """Judge images together: each gets to the last bit what `score_faces` gives for it alone.
 
         Parameters
         ----------
         sources : sequence of (source, path)
             As `score` takes them.
         """
-        measured = [self._measure(source) for source, _ in sources]
-        vectors = [found.values for found in measured if isinstance(found, _Measured)]
-        probabilities = iter(self.bundle.probability(np.stack(vectors)).tolist() if vectors else ())
-        return [
-            self._verdict(path, found, next(probabilities))
-            if isinstance(found, _Measured)
-            else Verdict(path, found.digest, None, None, None, None, self._ref, ErrorRef.of(found.error))
-            for (_, path), found in zip(sources, measured, strict=True)
-        ]
+        images = [self._read(source) for source, _ in sources]
+        faces = [face.views for image in images for face in image.faces]
+        values = self.bundle.measure(list(chain.from_iterable(faces)))
+        judged = self.bundle.probability(values, [len(views) for views in faces]) if faces else ()
+        probabilities = iter(np.asarray(judged).tolist())
+        return [self._rows(path, image, probabilities) for (_, path), image in zip(sources, images, strict=True)]
 
-    def _measure(self, source: Source) -> "_Measured | _Failed":
+    def _read(self, source: Source) -> "_Image":
         digest = None
         try:
             data = read_bytes(source) if isinstance(source, str | os.PathLike) else source
             digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
-            frame = Frame.load(data)
-            return _Measured(digest, frame.size, self.bundle.feature_set.compute(frame))
+            return _Image(digest, self._find_faces(load_pixels(data)))
         except ImageError as error:
-            return _Failed(digest, error)
+            return _Image(digest, [], error)
 
-    def _verdict(self, path: str | None, measured: "_Measured", probability: float) -> Verdict:
-        verdict, reason = self.bundle.decide(probability), None
-        if min(measured.size) < WORKING_SIZE:
-            verdict, reason = "uncertain", _TOO_SMALL.format(*measured.size)
+    def _find_faces(self, bgr: Pixels) -> "list[_Face]":
+        if self.faces == "off":
+            return [_face((Frame.of(bgr),))]
+        return [_face(face.views, face.square, face.doubt, face.note) for face in frame_faces(bgr)]
+
+    def _rows(self, path: str | None, image: "_Image", probabilities: Iterator[float]) -> list[Verdict]:
+        if image.error:
+            return [Verdict(path, image.digest, None, None, None, None, self._ref, ErrorRef.of(image.error))]
+        if not image.faces:
+            return [Verdict(path, image.digest, None, "no_face", NO_FACE, None, self._ref)]
+        return [self._verdict(path, image.digest, face, next(probabilities)) for face in image.faces]
+
+    def _verdict(self, path: str | None, digest: str | None, face: "_Face", probability: float) -> Verdict:
+        verdict, reason = self.bundle.decide(probability), face.note
+        if face.doubt:
+            verdict, reason = "uncertain", face.doubt
         elif verdict == "uncertain":
-            reason = self._uncertain
-        return Verdict(path, measured.digest, probability, verdict, reason, None, self._ref)
+            reason = "; ".join(filter(None, (self._uncertain, face.note)))
+        return Verdict(path, digest, probability, verdict, reason, face.square, self._ref)
 
     @cached_property
     def _ref(self) -> ModelRef:
@@ -115,36 +146,57 @@ class Detector:
         return f"between the points for real ({points.real_below:.4f}) and for fake ({points.fake_from:.4f})"
 
 
-class _Measured(NamedTuple):
-    """An image that has a vector: its sha256 where it came as bytes, its height and width, its values."""
+class _Face(NamedTuple):
+    """What is judged at once, a face or a whole image, in one or more views.
+
+    `square` is where it was cropped; `doubt` withholds the verdict, `note` only limits it.
+    """
+
+    views: Sequence[Frame]
+    square: _Square | None
+    doubt: str | None
+    note: str | None
+
+
+def _face(
+    views: Sequence[Frame], square: _Square | None = None, doubt: str | None = None, note: str | None = None
+) -> _Face:
+    height, width = views[0].size
+    if not doubt and min(height, width) < _LEAST_SIDE:
+        doubt = _TOO_SMALL.format("its face of " if square else "", width, height)
+    return _Face(views, square, doubt, note)
+
+
+class _Image(NamedTuple):
+    """An image with what is judged of it: its sha256 where it came as bytes, and why it could not be measured."""
 
     digest: str | None
-    size: tuple[int, int]
-    values: Values
-
-
-class _Failed(NamedTuple):
-    """An image that has none: its sha256 where it came as bytes, and what is wrong."""
-
-    digest: str | None
-    error: ImageError
+    faces: list[_Face]
+    error: ImageError | None = None
 
 
 @lru_cache(maxsize=4)
-def load_detector(model: str = "fast") -> Detector:
+def load_detector(model: str = "fast", faces: str = "auto", device: str = "cpu") -> Detector:
     """Load a detector, once a process.
 
     Parameters
     ----------
     model : str
         The name of one that ships (`fast`), or the path of a bundle.
+    faces : str
+        One of `FACES`.
+    device : str
+        Where its network computes, if it has one: `cpu`, `cuda` or `auto`.
 
     Raises
     ------
     UnknownNameError, BundleError, FeatureMismatchError
-        Where there is none, or it is damaged or measures otherwise than this version.
+        Where there is none, or it is damaged or measures otherwise than this version; the first also for an unknown
+        value of `faces`.
+    DeviceError, MissingExtraError
+        `cuda` without a GPU, or without torch.
     """
-    return Detector(load(resolve(model)))
+    return Detector(load(resolve(model), device), faces)
 
 
 def score(
@@ -155,8 +207,9 @@ def score(
     workers: int | None = None,
     ordered: bool = False,
     prior: float | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> Iterator[Verdict]:
-    """Judge every input; verdicts come as they are done.
+    """Judge every input; verdicts come as they are done, those of the faces of one input together.
 
     Parameters
     ----------
@@ -173,20 +226,23 @@ def score(
         Whether verdicts come in the order of the inputs.
     prior : float, optional
         Share of fakes among such images, between 0 and 1: probabilities are moved to it, verdicts stay.
+    progress : callable, optional
+        Called with the number of inputs that are finished and that there are, None where that is not known.
 
     Raises
     ------
     UnknownNameError, BundleError, FeatureMismatchError
-        As `load_detector` raises them, at once; and for an unknown value of `faces`.
+        As `load_detector` raises them, at once.
     """
-    if faces not in FACES:
-        raise UnknownNameError("way to find faces", faces, FACES)
-    load_detector(model)  # what is wrong with it shows before any process is started
+    load_detector(model, faces)  # what is wrong with it shows before any process is started
     if workers != 1:
         inputs = list(inputs)  # here and not by a thread that feeds processes, where no interrupt would reach it
-        workers = workers or (1 if len(inputs) < _FEW else cores())
-    chunks = _chunks(iter(inputs), _CHUNK if isinstance(inputs, Sequence) else 1)  # what is still coming may not wait
-    return chain.from_iterable(map_jobs(partial(_score_chunk, model, prior), chunks, workers=workers, ordered=ordered))
+        workers = workers or (1 if len(inputs) < _FEW[faces] else cores())
+    total = len(inputs) if isinstance(inputs, Sequence) else None
+    chunks = _chunks(iter(inputs), 1 if total is None else _CHUNK[faces])  # what is still coming may not wait
+    job = partial(_score_chunk, model, faces, prior)
+    images = chain.from_iterable(map_jobs(job, chunks, workers=workers, ordered=ordered))
+    return chain.from_iterable(counted(images, progress, total) if progress else images)
 
 
 def _chunks(inputs: Iterator[Input], size: int) -> Iterator[list[Input]]:
@@ -194,10 +250,10 @@ def _chunks(inputs: Iterator[Input], size: int) -> Iterator[list[Input]]:
         yield chunk
 
 
-def _score_chunk(model: str, prior: float | None, chunk: list[Input]) -> list[Verdict]:
-    detector = load_detector(model)
-    verdicts = detector.score_all([(entry, STDIN if isinstance(entry, bytes) else entry) for entry in chunk])
-    return verdicts if prior is None else [_moved(verdict, prior) for verdict in verdicts]
+def _score_chunk(model: str, faces: str, prior: float | None, chunk: list[Input]) -> list[list[Verdict]]:
+    detector = load_detector(model, faces)
+    images = detector.score_all([(entry, STDIN if isinstance(entry, bytes) else entry) for entry in chunk])
+    return images if prior is None else [[_moved(verdict, prior) for verdict in image] for image in images]
 
 
 def _moved(verdict: Verdict, prior: float) -> Verdict:

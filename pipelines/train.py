@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import DatasetError
+from features.embedding import network_of
+from features.errors import DatasetError, StoreError
 from features.store import FeatureStore
 from models.booster import BoosterParams, Fitted, Part, Progress, fit, to_onnx
-from models.bundle import Trees, save
+from models.bundle import NETWORK_ONNX, Trees, save
 from models.calibration import Calibration, OperatingPoints
 from models.card import model_card
 from models.metrics import balanced, evaluate
-from pipelines.dataset import SPLITS
+from models.weights import Weights
+from pipelines.dataset import HELD_BACK_PERCENT, SPLITS, held_back
 
 if TYPE_CHECKING:
     import pandas
@@ -43,7 +45,8 @@ def train(
     """Train a detector on a feature store and write its bundle.
 
     The training groups are fitted, the validation groups stop the fit, the calibration groups place the sigmoid and the
-    operating points, and the test groups are scored once, at the end, by what is about to be written.
+    operating points, and the test groups are scored once, at the end, by what is about to be written. Where a network
+    measured some of the features, only those training groups are fitted that were held back from it.
 
     Parameters
     ----------
@@ -72,12 +75,14 @@ def train(
     Raises
     ------
     DatasetError
-        A part of the split lacks a class, or `extract` has not finished.
-    StoreError, OutputError
-        The store cannot be read, the bundle not be written.
+        A part of the split lacks a class, `extract` has not finished, or the network did not hold back the groups that
+        this version fits.
+    StoreError, OutputError, BundleError
+        The store cannot be read, the bundle not be written, or the store's network not be read.
     """
     store = FeatureStore(cache)
-    data = _read(store)
+    weights = _read_network(store)
+    data = _read(store, unseen=weights is not None)
     _require_both_classes(data.rows, cache)
     chosen = params or BoosterParams()
     names = store.feature_set.names
@@ -96,17 +101,38 @@ def train(
         "training": _record(data, fitted, chosen, seed),
         "metrics": _test(trees, calibration, points, data, seed=seed, resamples=resamples),
         "libraries": {library: version(library) for library in _LIBRARIES},
+        **({"network": dict(weights.record)} if weights else {}),
     }
     files = {"booster.onnx": onnx, "booster.txt": fitted.text.encode(), "MODEL_CARD.md": model_card(manifest).encode()}
-    return save(out, manifest, files)
+    return save(out, manifest, files | ({NETWORK_ONNX: weights.onnx} if weights else {}))
+
+
+def _read_network(store: FeatureStore) -> Weights | None:
+    """Read the network that measured a store; refuse one that learnt from what the booster is to learn from."""
+    if (wanted := network_of(store.feature_set)) is None:
+        return None
+    weights = Weights.read(store.root)
+    if weights.sha256 != wanted:
+        raise StoreError(f"{store.root}: keeps another network than it was measured with; run its extract again")
+    held = weights.record["training"].get("held_back", {}).get("percent")
+    if held != HELD_BACK_PERCENT:
+        raise DatasetError(
+            f"{store.root}: its network held back {held or 'no'} per cent of the training groups, this version fits"
+            f" {HELD_BACK_PERCENT}: train a network with this version"
+        )
+    return weights
 
 
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """Labelled rows and their values, (n, d) float32; `left_out` counts images that cannot be trained on, by reason."""
+    """Labelled rows and their values, (n, d) float32.
+
+    `faces` is what the store says of how faces were found; `left_out` counts what cannot be trained on, by reason.
+    """
 
     rows: "pandas.DataFrame"
     values: npt.NDArray[np.float32]
+    faces: str
     left_out: Mapping[str, int]
 
     def mask(self, split: str) -> npt.NDArray[np.bool_]:
@@ -119,10 +145,10 @@ class _Data:
         return Part(self.values[mask], self.rows["label"].to_numpy(np.int64)[mask])
 
 
-def _read(store: FeatureStore) -> _Data:
+def _read(store: FeatureStore, *, unseen: bool) -> _Data:
     """Join features and manifest: each image once, whatever the number of paths it was found under.
 
-    Perturbed variants of an image serve training only.
+    Perturbed variants of an image serve training only; with `unseen`, only the training groups do that are held back.
     """
     import pandas
 
@@ -135,14 +161,17 @@ def _read(store: FeatureStore) -> _Data:
     if missing:
         raise DatasetError(f"{missing} of {len(images)} images have no features yet; run the same extract again")
     rows = pandas.DataFrame({"sha256": features.sha256, "variant": features.variant}).join(images, on="sha256")
-    used = (rows["split"].notna() & ((rows["split"] == "train") | (rows["variant"] == ""))).to_numpy()
+    train = rows["split"] == "train"
+    seen = train & unseen & ~rows["group"].fillna("").map(held_back).astype(bool)
+    used = (rows["split"].notna() & ~seen & (train | (rows["variant"] == ""))).to_numpy()
     values = features.values if used.all() else features.values[used]
     left_out = {
         "failed": len(manifest) - len(sound),
         "labelled_both": int(torn.sum()),
         "repeated": len(sound) - int(torn.sum()) - len(images),
+        **({"left_to_network": int((seen & (rows["variant"] == "")).sum())} if unseen else {}),
     }
-    return _Data(rows[used].reset_index(drop=True).astype({"label": int}), values, left_out)
+    return _Data(rows[used].reset_index(drop=True).astype({"label": int}), values, store.faces, left_out)
 
 
 def _counts(rows: "pandas.DataFrame") -> dict[str, dict[str, int]]:
@@ -177,6 +206,7 @@ def _record(data: _Data, fitted: Fitted, params: BoosterParams, seed: int) -> di
         "data_digest": _digest(data.rows),
         "sources": {str(source): int(n) for source, n in images["source"].value_counts().sort_index().items()},
         "rows": counts,
+        "faces": data.faces,
         "variants": {str(variant): int(n) for variant, n in variants.items()},
         "groups": {split: int(data.rows["group"][data.rows["split"] == split].nunique()) for split in SPLITS},
         "left_out": dict(data.left_out),

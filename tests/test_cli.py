@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import cli
-from tests.images import corpus, jpeg, photo
+from tests.images import corpus, jpeg, photo, png
+from tests.portraits import beside, portrait
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -59,7 +60,7 @@ def test_every_format_holds_every_row(
     capsys: pytest.CaptureFixture[str], images: Path, small_detector: Path, tmp_path: Path
 ) -> None:
     (images / "bad.jpg").write_bytes(b"text")
-    common = ["score", images, "--model", small_detector, "--ordered", "--quiet"]
+    common = ["score", images, "--model", small_detector, "--faces", "off", "--ordered", "--quiet"]
     _, out, err = run(capsys, *common, "--format", "json")
     rows = json.loads(out)
     assert err == ""
@@ -93,11 +94,45 @@ def test_a_fake_that_was_found_is_status_4(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, images: Path, small_detector: Path
 ) -> None:
     (images / "bad.jpg").write_bytes(b"")
-    arguments = ["score", images, "--model", small_detector]
+    arguments = ["score", images, "--model", small_detector, "--faces", "off"]
     for verdict, expected in (("fake", 4), ("uncertain", 3), ("real", 3)):
         monkeypatch.setattr("models.bundle.Bundle.decide", lambda self, probability, said=verdict: said)
         assert run(capsys, *arguments, "--fail-on", "fake")[0] == expected
         assert run(capsys, *arguments)[0] == 3
+
+
+def test_every_face_is_a_row_and_an_image_without_one_no_failure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, images: Path, small_detector: Path
+) -> None:
+    (images / "faces.png").write_bytes(png(beside(portrait(0.75), portrait(2.25))))
+    status, out, err = run(capsys, "score", images, "--model", small_detector, "--ordered", "--jobs", "1")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [row["verdict"] for row in rows[:4]] == ["no_face"] * 4
+    assert all(row["probability"] is row["error"] is row["face"] is None for row in rows[:4])
+    assert [Path(row["path"]).name for row in rows[4:]] == ["faces.png"] * 2
+    assert rows[4]["face"][2] > rows[5]["face"][2]
+    assert "4 no_face" in err
+    monkeypatch.setattr("models.bundle.Bundle.decide", lambda self, probability: "fake")
+    status, _, err = run(capsys, "score", images, "--model", small_detector, "--fail-on", "fake")
+    assert (status, err) == (4, "1 fake, 4 no_face, 1 uncertain\n")
+
+
+def test_one_failed_input_of_one_is_nothing_and_beside_a_picture_without_faces_some(
+    capsys: pytest.CaptureFixture[str], images: Path, small_detector: Path
+) -> None:
+    arguments = ["score", images / "missing.jpg", "--model", small_detector]
+    assert run(capsys, *arguments)[0] == 1
+    assert run(capsys, *arguments, images / "0.jpg")[0] == 3
+
+
+def test_a_table_tells_faces_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path, small_detector: Path) -> None:
+    path = tmp_path / "faces.png"
+    path.write_bytes(png(beside(portrait(), portrait(1.5))))
+    _, out, _ = run(capsys, "score", path, "--model", small_detector, "--format", "table")
+    lines = [line.partition(str(path))[2].strip() for line in out.splitlines()[1:]]
+    assert len(set(lines)) == 2
+    assert all(len(json.loads(line)) == 4 for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +143,7 @@ def test_a_fake_that_was_found_is_status_4(
         (["--verison"], "Did you mean '--version'?"),
         (["score", "x", "--model", "fsat"], "no model 'fsat'"),
         (["score", "x", "--faces", "on"], "'on' is not one of 'auto', 'off'"),
+        (["extract", "x", "--out", "y", "--faces", "on"], "'on' is not one of 'auto', 'off'"),
         (["score", "x", "--format", "xml"], "'xml' is not one of 'table', 'json', 'ndjson', 'csv'"),
         (["score", "x", "--jobs", "0"], "greater than or equal to 1 (got '0')"),
         (["score", "x", "--jobs", "many"], "(got 'many')"),
@@ -184,6 +220,16 @@ def test_from_images_to_verdicts(capsys: pytest.CaptureFixture[str], tmp_path: P
     status, out, _ = run(capsys, "bundle", "verify", bundle)
     assert (status, json.loads(out)["whole"]) == (1, False)
     assert len(json.loads(out)["problems"]) == 1
+
+
+def test_extracting_faces_needs_a_store_of_faces(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    faces, cache = corpus(tmp_path / "set", 2, size=64), tmp_path / "cache"
+    (faces / "real" / "0000.jpg").write_bytes(jpeg(portrait()))
+    status, out, _ = run(capsys, "extract", faces, "--out", cache, "--faces", "auto", "--jobs", "1")
+    assert (status, json.loads(out)["done"], json.loads(out)["failed"]) == (3, 1, 3)
+    status, _, err = run(capsys, "extract", faces, "--out", cache)
+    assert status == 1
+    assert "(--faces auto), not whole images (--faces off); choose another folder" in err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")

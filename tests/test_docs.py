@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 import cli
 from pipelines import __version__
 from tests.images import corpus, jpeg, photo, png
+from tests.portraits import beside, portrait
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -56,8 +57,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "cli.py", root)
     (root / "photos").mkdir()
-    for name in ("photo.jpg", "photos/a.jpg", "photos/b.jpg"):
-        (root / name).write_bytes(jpeg(photo(len(name))))
+    (root / "photo.jpg").write_bytes(jpeg(portrait()))
+    (root / "photos" / "a.jpg").write_bytes(jpeg(beside(portrait(), portrait(1.5))))
+    (root / "photos" / "b.jpg").write_bytes(jpeg(photo(2)))
     (root / "photos" / "c.png").write_bytes(png(photo(3)))
     (root / "list.txt").write_text("photo.jpg\nphotos/a.jpg\n")
     with zipfile.ZipFile(root / "set.zip", "w") as archive:

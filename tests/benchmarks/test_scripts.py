@@ -85,7 +85,13 @@ def test_ablation(images: Path, tmp_path: Path) -> None:
     blocks = FeatureStore(tmp_path / "cache").feature_set.blocks
     assert list(figures["blocks"]) == [spec.name for spec in blocks]
     assert sum(figures["rows"].values()) <= 90
-    assert len(told) == 2 + 2 * len(blocks)
+    assert list(figures["families"]) == ["spectrum", "dct", "residual", "texture", "grid", "color"]
+    assert sum(family["blocks"] for family in figures["families"].values()) == len(blocks)
+    assert figures["families"]["color"] == {
+        "blocks": 1,
+        **{figure: figures["blocks"]["color.global"][figure] for figure in ("auc_alone", "auc_lost_without")},
+    }
+    assert len(told) == 2 + 2 * (len(blocks) + 6)
     assert figures["auc"]["mean"] > 0.8
     assert figures["noise"] >= 0
     for spec in blocks:

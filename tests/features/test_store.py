@@ -1,6 +1,7 @@
 """The store: what goes in comes out, files are whole or absent, and one store means one feature set."""
 
 import errno
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -126,6 +127,33 @@ def test_two_feature_sets_in_one_store_are_refused(store: FeatureStore) -> None:
     store.write_shard(BOTH, keys(1), rows(BOTH, 1))
     with pytest.raises(StoreError, match="interrupted"):
         store.load()
+
+
+def test_a_store_says_how_faces_were_found(store: FeatureStore) -> None:
+    shard = Shard.open(store.write_shard(COLOR, keys(1), rows(COLOR, 1)))
+    assert (shard.faces, store.faces) == ("off", "off")
+    other = FeatureStore(store.root.with_name("faces"))
+    other.prepare()
+    other.write_shard(COLOR, keys(1), rows(COLOR, 1), faces="framing/1")
+    assert other.faces == "framing/1"
+    assert other.feature_set == COLOR
+
+
+def test_a_store_from_before_faces_were_searched_is_of_whole_images(store: FeatureStore) -> None:
+    path = store.write_shard(COLOR, keys(1), rows(COLOR, 1))
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({"fauxface": json.dumps(COLOR.to_json())}), path)
+    assert store.faces == "off"
+    assert store.load().sha256 == [keys(1)[0][0]]
+
+
+def test_rows_of_faces_and_of_whole_images_are_refused_together(store: FeatureStore) -> None:
+    store.write_shard(COLOR, keys(1), rows(COLOR, 1))
+    store.write_shard(COLOR, keys(2), rows(COLOR, 1), faces="framing/1")
+    with pytest.raises(StoreError, match="mixes rows of faces framing/1 and off"):
+        store.load()
+    with pytest.raises(StoreError, match="mixes"):
+        _ = store.faces
 
 
 def cut(path: Path) -> None:

@@ -45,11 +45,14 @@ def test_the_whole_path_runs_and_teaches(tmp_path: Path, small_detector: Path) -
     rows = Path(result["held_out"]["rows"]).read_text().splitlines()
     assert len(rows) == result["held_out"]["images"]
     assert result["face"]["probability"] is not None
+    assert result["face"]["face"] is not None
+    assert all(json.loads(row)["face"] is None for row in rows)
     assert verify(tmp_path / "demo" / "bundle") == []
     assert json.dumps(result)
     text = "\n".join(said)
     assert "the path, not the quality" in text
     assert "python cli.py score FOLDER" in text
+    assert "--faces off: they show no faces" in text
     assert result["seconds"] < 60
 
 

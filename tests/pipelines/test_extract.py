@@ -16,15 +16,20 @@ import pytest
 
 from features import spec
 from features.errors import OutputError, StoreError, UnknownNameError
-from features.frame import Frame
+from features.frame import Frame, load_pixels
+from features.framing import FRAMING, frame_faces
 from features.profiles import PROFILES, feature_set
 from features.spec import Params, Values
 from features.store import FeatureStore
 from features.variants import vary
+from pipelines import extract as module
 from pipelines.dataset import Sample, read_dataset
 from pipelines.engine import map_jobs
 from pipelines.extract import Summary, extract
-from tests.images import corpus, jpeg, photo
+from pipelines.score import NO_FACE
+from tests.conftest import SampleFaces
+from tests.images import corpus, jpeg, photo, png
+from tests.portraits import beside, portrait
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -36,6 +41,7 @@ if __name__ == "__main__":
     extract(read_dataset([{data!r}]), {out!r}, workers=2)
 """
 SMALL, BIG = "test.small", "test.big"
+WHOLE, CROPPED = r"whole images \(--faces off\)", rf"faces cropped to {FRAMING} \(--faces auto\)"
 
 
 class Counting:
@@ -137,8 +143,89 @@ def test_variants_are_measured_of_training_images_only(photos: Path, tmp_path: P
     assert len(loaded.values) == 40 + len(mirrored)
     path, sha256 = next((p, s) for p, s in zip(manifest["path"], manifest["sha256"], strict=True) if s in mirrored)
     row = list(zip(loaded.sha256, loaded.variant, strict=True)).index((sha256, "mirror"))
-    expected = store.feature_set.compute(vary(Frame.load(path), "mirror"))
+    expected = store.feature_set.compute(vary(Frame.load(path), "mirror", sha256))
     assert loaded.values[row].tobytes() == expected.tobytes()
+
+
+@pytest.fixture
+def portraits(tmp_path: Path) -> Path:
+    """A data set of four pictures: a face, two faces, a small one, none."""
+    pictures = {
+        "real/one": portrait(),
+        "real/two": beside(portrait(), portrait(1.5)),
+        "fake/small": portrait(0.35),
+        "fake/none": photo(1),
+    }
+    for name, picture in pictures.items():
+        path = tmp_path / "portraits" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(picture))
+    return tmp_path / "portraits"
+
+
+def test_the_largest_face_is_measured_and_none_is_an_error(portraits: Path, tmp_path: Path) -> None:
+    samples = [replace(sample, split="train") for sample in samples_of(portraits)]
+    summary = extract(samples, str(tmp_path / "c"), faces="auto", variants=["mirror"], workers=1)
+    store = FeatureStore(tmp_path / "c")
+    assert counts(summary) == (4, 3, 0, 1)
+    assert store.faces == FRAMING
+    errors = {Path(path).stem: error for path, error in store.manifest()[["path", "error"]].itertuples(index=False)}
+    assert errors == {"one": "", "two": "", "small": "", "none": f"no_face: {NO_FACE}"}
+    loaded = store.load()
+    row_of = {key: row for row, key in enumerate(zip(loaded.sha256, loaded.variant, strict=True))}
+    assert len(row_of) == 6
+    for path, sha256 in store.manifest()[["path", "sha256"]].itertuples(index=False):
+        for framed in frame_faces(load_pixels(path))[:1]:
+            for variant in ("", "mirror"):
+                expected = store.feature_set.compute(vary(framed.frame, variant, sha256))
+                assert loaded.values[row_of[sha256, variant]].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        ("off", "auto", f"{WHOLE}, not {CROPPED}; choose another folder"),
+        ("auto", "off", f"{CROPPED}, not {WHOLE}; choose another folder"),
+    ],
+)
+def test_faces_and_whole_images_never_share_a_store(
+    counting: Blocks, portraits: Path, tmp_path: Path, first: str, then: str, message: str
+) -> None:
+    samples, out = samples_of(portraits), tmp_path / "c"
+    done = extract(samples, str(out), faces=first, workers=1)
+    before = values_of(out)
+    calls(counting)
+    with pytest.raises(StoreError, match=message):
+        extract(samples, str(out), profile="full", faces=then, workers=1)
+    assert calls(counting) == (0, 0)
+    assert values_of(out) == before
+    again = extract(samples, str(out), faces=first, workers=1)
+    assert (again.done, again.cached) == (0, done.done)
+
+
+def test_another_version_of_the_framing_is_another_kind(
+    counting: Blocks, monkeypatch: pytest.MonkeyPatch, portraits: Path, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "c")
+    extract(samples_of(portraits), out, faces="auto", workers=1)
+    monkeypatch.setitem(module._RECORDED, "auto", "framing/99")
+    with pytest.raises(StoreError, match=rf"holds faces cropped to {FRAMING} .*, not faces cropped to framing/99"):
+        extract(samples_of(portraits), out, faces="auto", workers=1)
+
+
+def test_a_store_of_faces_that_gets_another_block_stays_one(counting: Blocks, portraits: Path, tmp_path: Path) -> None:
+    out = tmp_path / "c"
+    extract(samples_of(portraits), str(out), faces="auto", workers=1)
+    calls(counting)
+    extract(samples_of(portraits), str(out), profile="full", faces="auto", workers=1)
+    assert calls(counting) == (0, 3)
+    assert {shard.faces for shard in FeatureStore(out).shards()} == {FRAMING}
+
+
+def test_an_unknown_way_to_find_faces_is_refused_at_once(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no way to find faces 'outo'; did you mean 'auto'"):
+        extract(samples_of(photos), str(tmp_path / "c"), faces="outo")
+    assert not (tmp_path / "c").exists()
 
 
 def test_an_unknown_variant_is_refused_at_once(photos: Path, tmp_path: Path) -> None:
@@ -421,3 +508,17 @@ def test_real_images_from_an_archive(deepfake_faces: Path, tmp_path: Path) -> No
     summary = extract(samples, str(tmp_path / "c"), workers=2)
     assert counts(summary) == (len(samples), len(samples), 0, 0)
     assert FeatureStore(tmp_path / "c").load().values.shape == (len(samples), len(feature_set("fast").names))
+
+
+@pytest.mark.realdata
+def test_real_faces_by_one_worker_and_by_two(sample_faces: SampleFaces, tmp_path: Path) -> None:
+    samples = samples_of(sample_faces(20))
+    for workers in (1, 2):
+        summary = extract(samples, str(tmp_path / str(workers)), faces="auto", workers=workers)
+        assert (summary.total, summary.done + summary.failed) == (40, 40)
+        assert summary.done >= 38
+    assert_same_store(tmp_path / "1", tmp_path / "2")
+    whole = tmp_path / "whole"
+    extract(samples, str(whole), workers=1)
+    found, plain = values_of(tmp_path / "1"), values_of(whole)
+    assert sum(found[sha256] == plain[sha256] for sha256 in found) >= 0.95 * len(found)

@@ -1,9 +1,13 @@
-"""Verdicts: the same whatever the way in, the company, the order and the number of processes; errors stay in rows."""
+"""Verdicts: the same whatever the way in, the company, the order and the number of processes; errors stay in rows.
+
+The images here are textures, taken whole; `test_score_faces` looks for faces.
+"""
 
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +18,16 @@ from models.bundle import Bundle
 from models.verdict import Verdict
 from pipelines import score as module
 from pipelines.inputs import Input
-from pipelines.score import Detector, Source, load_detector, score
+from pipelines.score import Detector, Source, load_detector
+from pipelines.score import score as score_any
 from tests.images import jpeg, photo, png
+
+score = partial(score_any, faces="off")
 
 
 @pytest.fixture(scope="module")
 def detector(small_detector: Path) -> Detector:
-    return load_detector(str(small_detector))
+    return load_detector(str(small_detector), faces="off")
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +92,8 @@ def test_a_verdict_follows_the_operating_points(detector: Detector, images: list
         assert verdict.model == detector.bundle.ref
 
 
-@pytest.mark.parametrize(("size", "judged"), [(224, True), (223, False), (40, False), (500, True)])
-def test_an_enlarged_image_gets_no_verdict(
+@pytest.mark.parametrize(("size", "judged"), [(96, True), (95, False), (40, False), (500, True)])
+def test_a_small_image_gets_no_verdict(
     detector: Detector, monkeypatch: pytest.MonkeyPatch, size: int, judged: bool
 ) -> None:
     monkeypatch.setattr(Bundle, "decide", lambda self, probability: "fake")
@@ -94,7 +101,7 @@ def test_an_enlarged_image_gets_no_verdict(
     assert verdict.probability is not None
     assert verdict.verdict == ("fake" if judged else "uncertain")
     assert (verdict.reason is None) == judged
-    assert judged or f"600x{size} pixels had to be enlarged" in str(verdict.reason)
+    assert judged or f"600x{size} pixels; enlarged" in str(verdict.reason)
 
 
 def test_what_is_uncertain_says_why(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,8 +123,8 @@ def test_images_judged_together_get_what_each_gets_alone(detector: Detector, ima
     bad = tmp_path / "cut.jpg"
     bad.write_bytes(BAD["cut.jpg"][0])
     paths = [*images[:20], str(bad), *images[20:40]]
-    assert detector.score_all([(path, path) for path in paths]) == [detector.score(path) for path in paths]
-    assert detector.score_all([(str(bad), None)])[0].error is not None
+    assert detector.score_all([(path, path) for path in paths]) == [[detector.score(path)] for path in paths]
+    assert detector.score_all([(str(bad), None)])[0][0].error is not None
     assert detector.score_all([]) == []
 
 
@@ -148,7 +155,7 @@ def test_many_inputs_get_every_core(
 
     monkeypatch.setattr(module, "map_jobs", map_jobs)
     monkeypatch.setattr(module, "cores", lambda: 7)
-    monkeypatch.setattr(module, "_FEW", 4)
+    monkeypatch.setattr(module, "_FEW", {"off": 4})
     list(score(images[:count], model=model))
     assert used == [(expected, count)]
 
@@ -173,7 +180,7 @@ def test_a_prior_moves_probabilities_and_no_verdict(model: str, images: list[str
 
 
 def test_wrong_names_are_refused_before_any_input_is_taken(model: str) -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'auto'"):
+    with pytest.raises(UnknownNameError, match="no way to find faces 'outo'; did you mean 'auto'"):
         score(["x"], model=model, faces="outo")
     with pytest.raises(UnknownNameError, match="no model 'fsat'"):
         score(["x"], model="fsat")
@@ -184,7 +191,8 @@ def test_wrong_names_are_refused_before_any_input_is_taken(model: str) -> None:
 def test_scoring_loads_no_training_library(model: str, images: list[str]) -> None:
     code = (
         "import sys; from pipelines.score import load_detector\n"
-        "assert load_detector(sys.argv[1]).score(sys.argv[2]).probability is not None\n"
+        "assert load_detector(sys.argv[1]).score(sys.argv[2]).verdict == 'no_face'\n"
+        "assert load_detector(sys.argv[1], faces='off').score(sys.argv[2]).probability is not None\n"
         "print(*sys.modules)"
     )
     command = [sys.executable, "-c", code, model, images[0]]
@@ -203,4 +211,4 @@ def test_real_faces_are_all_judged(model: str, deepfake_faces: Path) -> None:
         assert [verdict.path for verdict in verdicts] == inputs
         assert all(verdict.error is None for verdict in verdicts)
         first = archive.read(names[0])
-    assert verdicts[0].probability == load_detector(model).score(first).probability
+    assert verdicts[0].probability == load_detector(model, faces="off").score(first).probability

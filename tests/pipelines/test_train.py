@@ -185,6 +185,24 @@ def test_perturbed_variants_serve_training_only(cache: Path, bundle: Path, tmp_p
     assert (tmp_path / "out" / "booster.txt").read_bytes() != (bundle / "booster.txt").read_bytes()
 
 
+def test_how_faces_were_found_is_recorded_and_told(bundle: Path, tmp_path: Path) -> None:
+    columns = toy.table()
+    store = FeatureStore(tmp_path / "cache")
+    store.prepare()
+    store.write_manifest(columns)
+    keys = [(digest, "") for digest in columns["sha256"]]
+    store.write_shard(toy.toy_set(), keys, toy.vectors(columns["label"]), faces="framing/7")
+    manifest, whole = run(store.root, tmp_path / "out"), load(bundle).manifest
+    assert (manifest["training"]["faces"], whole["training"]["faces"]) == ("framing/7", "off")
+    assert manifest["training"]["data_digest"] == whole["training"]["data_digest"]
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "Of every image the largest face was measured, cropped to `framing/7`." in card
+    assert "--profile toy --faces auto --out CACHE" in card
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "Every image was measured whole." in card
+    assert "--faces" not in card
+
+
 def test_an_unfinished_extract_is_refused(tmp_path: Path) -> None:
     columns = toy.table()
     toy.fill(tmp_path / "cache", columns)
