@@ -13,12 +13,14 @@ from models.checkpoint import (
     BEST,
     CHECKPOINT,
     NETWORK,
+    find_network,
     read_network,
     read_tensors,
     write_network,
     write_tensors,
 )
 
+ROOT = Path(__file__).parents[2]
 RECORD = {"architecture": "lite0", "preprocessing": PREPROCESSING.to_json()}
 
 
@@ -101,3 +103,9 @@ def test_nothing_there(tmp_path: Path) -> None:
     for name in ("a.safetensors", "a.onnx"):
         with pytest.raises(BundleError, match=f"{name}: no such file"):
             read_network(tmp_path / name)
+
+
+def test_the_network_that_training_goes_on_from_is_whole() -> None:
+    network = read_network(find_network(ROOT / "models" / "checkpoints" / "lite0"))
+    assert network.architecture == "lite0"
+    assert bool(network.classifier.weight.count_nonzero())
