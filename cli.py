@@ -227,6 +227,34 @@ def score(
     return Status.FOUND if fail_on and tally[fail_on] else Status.of(tally.total(), tally["failed"])
 
 
+@command(app)
+def benchmark(
+    run: Run,
+    datasets: Datasets,
+    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for benchmark.json and benchmark.html.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="NAME|PATH", help="A detector, and its network alone; all that ship."),
+    ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="Judge images of all groups, not of the test groups.")] = False,
+    limit: Annotated[int | None, typer.Option(min=2, metavar="N", help="The most images to judge.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Few images and repeats: see that it works.")] = False,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are timed besides the CPU.")
+    ] = "cpu",
+    real: Real = None,
+    fake: Fake = None,
+) -> int:
+    """Stand detectors side by side: quality, speed, size."""
+    from pipelines import benchmark as task
+
+    wanted = task.Task(datasets, model or (), whole, limit, quick, device, real or (), fake or ())
+    record = task.benchmark(wanted, out, follow=run.follow, workers=run.jobs, say=run.say)
+    run.write_rows(task.table(record), list(task.SHOWN), task.SHOWN)
+    run.say(f"{out}: {task.PAGE} and {task.RECORD}")
+    return Status.SOME if record["figures"]["images"]["left_out"]["failed"] else Status.DONE
+
+
 @command(dataset_app)
 def describe(run: Run, datasets: Datasets, real: Real = None, fake: Fake = None) -> int:
     """Count images, sizes, formats, groups and duplicates."""

@@ -7,13 +7,11 @@ import argparse
 import hashlib
 import json
 import os
-import platform
 import shlex
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -23,7 +21,7 @@ import numpy.typing as npt
 
 from features.source import read_bytes
 from pipelines.dataset import Sample, read_dataset
-from pipelines.engine import cores
+from pipelines.machine import machine, round_all
 
 __all__ = [
     "DATA",
@@ -49,14 +47,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 DATA: Final = "../shared/data/deepfake-faces.zip"
 """Where the scripts look for images unless told, seen from the checkout."""
 
-# fmt: off
-_LIBRARIES: Final = (
-    "lightgbm", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pyarrow", "scikit-image",
-    "scipy", "simplejpeg",
-)
-# fmt: on
 _ONE_THREAD: Final = {f"{library}_NUM_THREADS": "1" for library in ("MKL", "OMP", "OPENBLAS")}
-_DIGITS = 6
 
 
 def make_parser(description: str | None) -> argparse.ArgumentParser:
@@ -81,32 +72,6 @@ def _public(argument: str) -> str:
     if not path.is_absolute():
         return argument
     return os.path.relpath(path, ROOT) if path.is_relative_to(ROOT.parent) else f".../{path.name}"
-
-
-def machine() -> dict[str, Any]:
-    """Describe the machine: processor, cores, and the versions of Python and of the libraries."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "cores_used": cores(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
-    }
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def one_core() -> None:
@@ -189,12 +154,3 @@ def judge(
     middle = statistics.median(values)
     holds = (at_most is None or middle <= at_most) and (at_least is None or middle >= at_least)
     return {**spread(values), **limits, "holds": holds}
-
-
-def round_all(values: Any) -> Any:
-    """Round every float inside JSON values to six significant digits."""
-    if isinstance(values, Mapping):
-        return {key: round_all(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [round_all(value) for value in values]
-    return float(f"{values:.{_DIGITS}g}") if isinstance(values, float) else values

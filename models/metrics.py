@@ -4,7 +4,7 @@ A weight counts how often a row occurs, so one set of functions serves the rows 
 A figure that its rows do not define (an AUC of one class) is NaN, and null in reports.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,8 @@ __all__ = [
     "balanced_accuracy",
     "brier",
     "calibration_error",
+    "curves",
+    "differences",
     "equal_error_rate",
     "evaluate",
     "f1",
@@ -188,20 +190,88 @@ def evaluate(
         `rows`, `real`, `fake`, `groups`, and for each figure `{"value", "low", "high"}`, None where it is undefined.
     """
     order = np.argsort(-probabilities, kind="stable")  # once: every metric's own sort is a mere pass from here on
-    labels, probabilities = labels[order], probabilities[order]
-    names, member = np.unique(np.asarray(groups)[order], return_inverse=True)
+    labels, probabilities, groups = labels[order], probabilities[order], np.asarray(groups)[order]
     figures = {**METRICS, **_verdict_metrics(points)}
     values = _measure(figures, labels, probabilities, np.ones(len(labels)))
-    rng = np.random.default_rng(seed)
-    draws = (rng.multinomial(len(names), np.full(len(names), 1 / len(names))) for _ in range(resamples))
-    drawn = np.array([_measure(figures, labels, probabilities, draw[member].astype(np.float64)) for draw in draws])
+    drawn = np.array([_measure(figures, labels, probabilities, draw) for draw in _draws(groups, resamples, seed)])
     return {
         "rows": len(labels),
         "real": int(np.sum(labels == 0)),
         "fake": int(np.sum(labels == 1)),
-        "groups": len(names),
+        "groups": len(np.unique(groups)),
         **{name: _summary(value, drawn[:, i]) for i, (name, value) in enumerate(zip(figures, values, strict=True))},
     }
+
+
+def differences(
+    labels: Labels,
+    first: Floats,
+    second: Floats,
+    groups: Names,
+    names: Sequence[str],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, float | None]]:
+    """Measure by how much one detector is above another on the same rows, with 95 % intervals.
+
+    Both are measured on the same resamples of the groups, so that what makes a resample hard for both cancels.
+
+    Parameters
+    ----------
+    labels : (n,) int array
+        0 real, 1 fake.
+    first, second : (n,) float64 arrays
+        The probabilities that each detector gives.
+    groups : sequence of n str
+        Rows of one group come from one origin.
+    names : sequence of str
+        Figures of METRICS.
+    resamples, seed : int
+        As `evaluate` takes them.
+
+    Returns
+    -------
+    dict
+        For each figure `{"value", "low", "high"}`, the first minus the second; None where it is undefined.
+    """
+    figures = {name: METRICS[name] for name in names}
+
+    def apart(weights: Floats) -> Floats:
+        above, below = (_measure(figures, labels, given, weights) for given in (first, second))
+        return np.subtract(above, below)
+
+    values = apart(np.ones(len(labels))).tolist()
+    drawn = np.array([apart(draw) for draw in _draws(groups, resamples, seed)])
+    return {name: _summary(value, drawn[:, i]) for i, (name, value) in enumerate(zip(names, values, strict=True))}
+
+
+def curves(labels: Labels, probabilities: Floats) -> tuple[Floats, Floats, Floats]:
+    """Give false positive rate, true positive rate (recall) and precision at each threshold, from the highest down.
+
+    Parameters
+    ----------
+    labels : (n,) int array
+        0 real, 1 fake; both occur.
+    probabilities : (n,) float64 array
+        Of being fake.
+
+    Returns
+    -------
+    three (k,) float64 arrays
+        The first point is that of a threshold above all: 0, 0 and a precision of 1.
+    """
+    fakes, reals = _cumulated(labels, probabilities, np.ones(len(labels)))
+    precisions = np.append(1.0, fakes[1:] / (fakes + reals)[1:])
+    return reals / reals[-1], fakes / fakes[-1], precisions
+
+
+def _draws(groups: Names, resamples: int, seed: int) -> Iterator[Floats]:
+    """Draw groups with replacement: how often each row occurs, (n,), once for each resample."""
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield rng.multinomial(len(names), np.full(len(names), 1 / len(names)))[member].astype(np.float64)
 
 
 def _verdict_metrics(points: OperatingPoints) -> dict[str, Metric]:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from features.source import read_bytes
 from pipelines.dataset import HELD_BACK_PERCENT, LABELS, Sample, held_back
 from pipelines.engine import map_jobs
 
-__all__ = ["PARTS", "Picture", "Rows", "draw_batches", "load_batches", "read_rows"]
+__all__ = ["PARTS", "Picture", "Rows", "Sound", "draw_batches", "load_batches", "read_rows", "sound_images"]
 
 PARTS: Final = ("train", "validation")
 """The parts of the split that a network's training looks at."""
@@ -97,20 +97,36 @@ def read_rows(
     held = [sample for sample in samples if sample.split == "train" and held_back(sample.group)]
     kept_back = set(held)
     wanted = [sample for sample in samples if sample.split in PARTS and sample not in kept_back]
+    sound = sound_images(wanted, workers=workers, progress=progress)
+    parts = {part: [sample for sample in sound.images if sample.split == part] for part in PARTS}
+    _require_both_classes(parts)
+    held_facts = len({sample.group for sample in held}), len(held)
+    return Rows(parts, sound.digests, held_facts, sound.left_out)
+
+
+class Sound(NamedTuple):
+    """Images that decode, each once, by sha256 ascending; their sha256 by path; the number of others, by reason."""
+
+    images: Sequence[Sample]
+    digests: Mapping[str, str]
+    left_out: Mapping[str, int]
+
+
+def sound_images(
+    samples: Sequence[Sample], *, workers: int = 1, progress: Callable[[int, int], None] | None = None
+) -> Sound:
+    """Decode every image once; leave out those that fail, that repeat another, or that carry both labels."""
     chunks = [
-        [sample.path for sample in wanted[at : at + _READ_AT_ONCE]] for at in range(0, len(wanted), _READ_AT_ONCE)
+        [sample.path for sample in samples[at : at + _READ_AT_ONCE]] for at in range(0, len(samples), _READ_AT_ONCE)
     ]
     results: list[str] = []
     for found in map_jobs(_digests, chunks, workers=min(workers, len(chunks)) or 1, ordered=True):
         results += found
         if progress:
-            progress(len(results), len(wanted))
-    digests = {sample.path: sha256 for sample, sha256 in zip(wanted, results, strict=True) if sha256}
-    rows, left_out = _once([sample for sample in wanted if sample.path in digests], digests)
-    parts = {part: [sample for sample in rows if sample.split == part] for part in PARTS}
-    _require_both_classes(parts)
-    held_facts = len({sample.group for sample in held}), len(held)
-    return Rows(parts, digests, held_facts, {"failed": len(wanted) - len(digests), **left_out})
+            progress(len(results), len(samples))
+    digests = {sample.path: sha256 for sample, sha256 in zip(samples, results, strict=True) if sha256}
+    images, left_out = _once([sample for sample in samples if sample.path in digests], digests)
+    return Sound(images, digests, {"failed": len(samples) - len(digests), **left_out})
 
 
 def _digests(paths: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from models import metrics
 from models.calibration import OperatingPoints
-from models.metrics import METRICS, VERDICT_METRICS, balanced, evaluate
+from models.metrics import METRICS, VERDICT_METRICS, balanced, curves, differences, evaluate
 
 POINTS = OperatingPoints(fake_from=0.8, real_below=0.2)
 
@@ -168,3 +168,52 @@ def test_undefined_figures_are_null() -> None:
     report = evaluate(np.zeros(5, np.int64), np.linspace(0, 0.4, 5), list("abcde"), POINTS, resamples=3)
     assert report["auc"] == {"value": None, "low": None, "high": None}
     assert report["accuracy"]["value"] == 1.0
+
+
+def test_curves_agree_with_scikit_learn() -> None:
+    labels, probabilities, _ = sample()
+    false, true, precisions = curves(labels, probabilities)
+    expected = sk.roc_curve(labels, probabilities, drop_intermediate=False)
+    np.testing.assert_allclose((false, true), expected[:2])
+    above, found, _ = sk.precision_recall_curve(labels, probabilities)
+    np.testing.assert_allclose((true[::-1], precisions[::-1]), (found, above))
+
+
+def pair(n: int = 600) -> tuple[Any, Any, Any, Any]:
+    """Labels, a detector, one that is a little worse on the same hard rows, and groups of three rows."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, n)
+    hard = rng.normal(size=n) + 1.2 * labels
+    first, second = (1 / (1 + np.exp(0.6 - hard - rng.normal(scale=scale, size=n))) for scale in (0.1, 0.5))
+    return labels, first, second, [f"g{i // 3}" for i in range(n)]
+
+
+def test_a_difference_is_that_of_the_figures_and_has_a_sign() -> None:
+    labels, first, second, groups = pair()
+    there, back = (differences(labels, a, b, groups, list(METRICS)) for a, b in ((first, second), (second, first)))
+    ones = np.ones(len(labels))
+    for name, metric in METRICS.items():
+        value, low, high = there[name].values()
+        assert value == metric(labels, first, ones) - metric(labels, second, ones)
+        assert value is not None
+        assert low is not None
+        assert high is not None
+        assert [back[name][key] for key in ("value", "low", "high")] == pytest.approx([-value, -high, -low])
+    same = differences(labels, first, first.copy(), groups, ["auc"])
+    assert same == {"auc": {"value": 0.0, "low": 0.0, "high": 0.0}}
+
+
+def test_pairing_tells_apart_what_two_intervals_do_not() -> None:
+    labels, first, second, groups = pair()
+    one, other = (evaluate(labels, p, groups, POINTS)["auc"] for p in (first, second))
+    found = differences(labels, first, second, groups, ["auc"])["auc"]
+    assert one["low"] < other["high"]  # the intervals overlap
+    assert found["low"] is not None
+    assert found["low"] > 0
+
+
+def test_rows_of_a_group_are_drawn_together() -> None:
+    labels, first, second, groups = pair(300)
+    twice = [np.concatenate([values, values]) for values in (labels, first, second)]
+    once = differences(labels, first, second, groups, ["auc"])["auc"]
+    assert differences(twice[0], twice[1], twice[2], groups * 2, ["auc"])["auc"] == pytest.approx(once)
