@@ -9,7 +9,6 @@ core.
     python -m benchmarks.faces -o benchmarks/results/faces.json
 """
 
-import hashlib
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +19,15 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 import skimage.data
 from sklearn.datasets import load_sample_image
 
-from benchmarks.record import DATA, ROOT, judge, make_parser, one_core, spread, write
+from benchmarks.record import DATA, ROOT, choose, judge, make_parser, one_core, spread, write
 from features.decode import Pixels
 from features.faces import Face, find_faces
 from features.frame import load_pixels
 from features.geometry import scaled
+from features.runtime import open_model
 from pipelines.dataset import read_dataset
 
 __all__ = ["SIDES", "main", "photographs", "set_into"]
@@ -115,8 +114,7 @@ def _bgr(image: Pixels) -> Pixels:
 def _crops(data: str, count: int) -> list[Pixels]:
     """Load real test crops, those of lowest sha256 by name."""
     test = [sample for sample in read_dataset([data]) if sample.split == "test" and not sample.label]
-    test.sort(key=lambda sample: hashlib.sha256(Path(sample.path).name.encode()).digest())
-    return [load_pixels(sample.path) for sample in test[:count]]
+    return [load_pixels(sample.path) for sample in choose(test, count)]
 
 
 def _portraits(data: str, count: int) -> list[Pixels]:
@@ -186,9 +184,7 @@ def _with_face(face: Pixels, side: int) -> Pixels:
 def _network_times(face: Pixels, repeats: int) -> dict[str, Any]:
     """Time the network on 128 px: as it ships, in onnxruntime, and as it was published, in OpenCV."""
     image = cv2.dnn.blobFromImage(face, 1 / 127.5, (128, 128), (127.5,) * 3, swapRB=True)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = ort.InferenceSession(_WEIGHTS / "blazeface.onnx", options, providers=["CPUExecutionProvider"])
+    session = open_model((_WEIGHTS / "blazeface.onnx").read_bytes(), "blazeface.onnx")
     original = cv2.dnn.readNetFromTFLite(str(_WEIGHTS / "face_detection_short_range.tflite"))
     outputs = original.getUnconnectedOutLayersNames()
 

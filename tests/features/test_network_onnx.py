@@ -6,28 +6,20 @@ import pytest
 import torch
 
 from features.errors import BundleError
-from features.imagenet import transfer
 from features.network import Network, normalise, pool
 from features.network_onnx import from_onnx, to_onnx
 from tests.images import photo
+from tests.networks import onnx_of, trained
 
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    """ImageNet's trunk with a head that says something, its kernels rounded as files hold them."""
-    network = transfer("lite0")
-    torch.manual_seed(0)
-    torch.nn.init.normal_(network.classifier.weight, std=0.05)
-    with torch.no_grad():
-        for weight in network.parameters():
-            if weight.ndim > 1:
-                weight.copy_(weight.half())
-    return network
+    return trained()
 
 
 @pytest.fixture(scope="module")
-def model(network: Network) -> bytes:
-    return to_onnx(network)
+def model() -> bytes:
+    return onnx_of()
 
 
 def run(model: bytes, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> tuple[torch.Tensor, torch.Tensor]:
