@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cli_dataset import dataset_app
 from pipelines import __version__
-from pipelines.console import HELP, Run, Status, command, run_app
+from pipelines.console import HELP, Datasets, Fake, Model, Real, Run, Status, command, run_app
 from pipelines.render import Output, Row, choose_format, write_rows
 
 if TYPE_CHECKING:
@@ -26,18 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-dataset_app = typer.Typer(help="Look into data sets, and make face crops of pictures.", rich_markup_mode=None)
 bundle_app = typer.Typer(help="Look into trained detectors.", rich_markup_mode=None)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(bundle_app, name="bundle")
-
-
-Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME|PATH", help="A detector that ships, or a bundle.")]
-Real = Annotated[list[str] | None, typer.Option("--real", metavar="NAME", help="A folder name that means real.")]
-Fake = Annotated[list[str] | None, typer.Option("--fake", metavar="NAME", help="A folder name that means fake.")]
-Datasets = Annotated[
-    list[str], typer.Argument(metavar="DATASET", help="Folders, zips or CSVs; several are read as one.")
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -253,35 +245,6 @@ def benchmark(
     run.write_rows(task.table(record), list(task.SHOWN), task.SHOWN)
     run.say(f"{out}: {task.PAGE} and {task.RECORD}")
     return Status.SOME if record["figures"]["images"]["left_out"]["failed"] else Status.DONE
-
-
-@command(dataset_app)
-def describe(run: Run, datasets: Datasets, real: Real = None, fake: Fake = None) -> int:
-    """Count images, sizes, formats, groups and duplicates."""
-    from pipelines import dataset as task
-
-    samples = task.read_dataset(datasets, real=real or (), fake=fake or ())
-    run.write_record(task.describe(samples, workers=run.jobs).to_json())
-    return Status.DONE
-
-
-@command(dataset_app)
-def crop(
-    run: Run,
-    sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE", help="Data sets, or whatever `score` takes: files, folders, zips.")
-    ],
-    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the crops and their manifest.csv.")],
-    real: Real = None,
-    fake: Fake = None,
-) -> int:
-    """Cut out faces in the framing of the training data."""
-    from pipelines import crop as task
-
-    with run.follow("crop") as progress:
-        summary = task.crop(sources, out, real=real or (), fake=fake or (), workers=run.jobs, progress=progress)
-    run.write_record(summary.to_json())
-    return Status.of(summary.total, summary.failed)
 
 
 BundleArgument = Annotated[str, typer.Argument(metavar="NAME|PATH", help="A detector that ships, or a bundle.")]

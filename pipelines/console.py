@@ -17,10 +17,24 @@ from pipelines.doctor import explain_import
 from pipelines.progress import Progress, follow
 from pipelines.render import Output, Row, choose_format, write_record, write_rows
 
-__all__ = ["HELP", "Run", "Status", "command", "run_app"]
+__all__ = ["HELP", "Datasets", "Fake", "Model", "Real", "Run", "Status", "command", "run_app"]
 
 HELP: Final = {"help_option_names": ["-h", "--help"]}
 """What every command knows of help."""
+
+Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME|PATH", help="A detector that ships, or a bundle.")]
+"""A detector."""
+
+Real = Annotated[list[str] | None, typer.Option("--real", metavar="NAME", help="A folder name that means real.")]
+"""Folder names that mean real."""
+
+Fake = Annotated[list[str] | None, typer.Option("--fake", metavar="NAME", help="A folder name that means fake.")]
+"""Folder names that mean fake."""
+
+Datasets = Annotated[
+    list[str], typer.Argument(metavar="DATASET", help="Folders, zips or CSVs; several are read as one.")
+]
+"""Data sets that are read as one."""
 
 
 class Status(IntEnum):

@@ -55,7 +55,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("checkout")
     for package in ("features", "models", "pipelines"):
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "cli.py", root)
+    for module in ROOT.glob("cli*.py"):
+        shutil.copy(module, root)
     (root / "photos").mkdir()
     (root / "photo.jpg").write_bytes(jpeg(portrait()))
     (root / "photos" / "a.jpg").write_bytes(jpeg(beside(portrait(), portrait(1.5))))
