@@ -32,7 +32,7 @@ Fake = Annotated[list[str] | None, typer.Option("--fake", metavar="NAME", help="
 """Folder names that mean fake."""
 
 Datasets = Annotated[
-    list[str], typer.Argument(metavar="DATASET", help="Folders, zips or CSVs; several are read as one.")
+    list[str], typer.Argument(metavar="DATASET", help="Folders, zips, CSV or Parquet tables; several are read as one.")
 ]
 """Data sets that are read as one."""
 

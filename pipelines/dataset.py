@@ -8,7 +8,8 @@ import io
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -16,7 +17,9 @@ from features.decode import sniff
 from features.errors import DatasetError, ImageError
 from features.source import read_bytes
 from pipelines.engine import cores, map_jobs
+from pipelines.frames_layouts import settle_groups
 from pipelines.layouts import Classes, read_layout
+from pipelines.tree import Row
 
 __all__ = [
     "HELD_BACK_PERCENT",
@@ -26,6 +29,7 @@ __all__ = [
     "Sample",
     "describe",
     "held_back",
+    "read_apart",
     "read_dataset",
     "split_of",
 ]
@@ -62,7 +66,13 @@ class Sample:
     source : str
         The name of its data set.
     split : str
-        One of `SPLITS`.
+        One of `SPLITS`, by its group.
+    own_split : str
+        The part that its data set came with, as far as it tells; for audits, nothing else heeds it.
+    original_size : (int, int), optional
+        Width and height in pixels before the image was resized, where its data set tells.
+    origins : tuple of str
+        The videos or people it was made from, where its data set tells.
     """
 
     path: str
@@ -71,6 +81,9 @@ class Sample:
     kind: str
     source: str
     split: str
+    own_split: str = field(default="", compare=False)
+    original_size: tuple[int, int] | None = field(default=None, compare=False)
+    origins: tuple[str, ...] = field(default=(), compare=False)
 
 
 def split_of(group: str) -> str:
@@ -96,7 +109,7 @@ def read_dataset(sources: Sequence[str], *, real: Sequence[str] = (), fake: Sequ
     Parameters
     ----------
     sources : sequence of str
-        Folders, zips or CSVs in one of the layouts of `pipelines.layouts`; their order does not matter.
+        Folders, zips or tables in one of the layouts of `pipelines.layouts`; their order does not matter.
     real, fake : sequence of str
         Names of class folders instead of `real` and `fake`, in any case.
 
@@ -106,12 +119,25 @@ def read_dataset(sources: Sequence[str], *, real: Sequence[str] = (), fake: Sequ
         Where a source is missing, of no known layout, holds no images or has an unknown label; where an
         image is listed as real and as fake; where a folder name that was given is not found.
     """
+    return list(_once(sorted(chain.from_iterable(read_apart(sources, real=real, fake=fake)))))
+
+
+def read_apart(sources: Sequence[str], *, real: Sequence[str] = (), fake: Sequence[str] = ()) -> list[list[Sample]]:
+    """Read data sets as `read_dataset` does, each to a list of its own; an image may be in several.
+
+    Raises
+    ------
+    DatasetError
+        As `read_dataset` raises it, but for an image that is listed as real and as fake.
+    """
     classes = _classes(real, fake)
-    samples = sorted(sample for source in sources for sample in _read(source, classes))
-    if not samples:
+    parts = [_read(source, classes) for source in sources]
+    if not parts:
         raise DatasetError("no data set was given")
-    _check_names((*real, *fake), samples)
-    return list(_once(samples))
+    settled = iter(settle_groups(list(chain.from_iterable(parts))))
+    samples = [[_sample(row) for row in islice(settled, len(part))] for part in parts]
+    _check_names((*real, *fake), chain.from_iterable(samples))
+    return samples
 
 
 def _classes(real: Sequence[str], fake: Sequence[str]) -> Classes:
@@ -122,14 +148,19 @@ def _classes(real: Sequence[str], fake: Sequence[str]) -> Classes:
     return classes
 
 
-def _read(source: str, classes: Classes) -> Iterator[Sample]:
+def _read(source: str, classes: Classes) -> list[Row]:
+    """Read the rows of one source, which are of the data set that its table names, else of one of its own name."""
     path = Path(source).absolute()
     name = path.name if path.is_dir() else path.stem
-    for row in read_layout(source, classes):
-        yield Sample(*row, source=name, split=split_of(row.group))
+    return [row._replace(source=row.source or name) for row in read_layout(source, classes)]
 
 
-def _check_names(names: Sequence[str], samples: Sequence[Sample]) -> None:
+def _sample(row: Row) -> Sample:
+    own = (row.path, row.label, row.group, row.kind, row.source)
+    return Sample(*own, split_of(row.group), row.split, row.size, row.origins)
+
+
+def _check_names(names: Sequence[str], samples: Iterable[Sample]) -> None:
     """Refuse a class folder that was asked for and is nowhere: most often a slip of the pen."""
     found = {sample.kind.lower() for sample in samples}
     if absent := [name for name in names if name.lower() not in found]:
