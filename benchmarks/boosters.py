@@ -13,9 +13,10 @@ import numpy.typing as npt
 from features.embedding import network_of
 from features.spec import FeatureSet, Values
 from features.store import FeatureStore
-from models.booster import BoosterParams, Part, fit, to_onnx
-from models.bundle import Trees
+from models.booster import BoosterParams, Part, fit
 from models.metrics import roc_auc
+from models.tree_text import to_onnx
+from models.trees import Trees
 from pipelines.dataset import held_back
 
 __all__ = ["PARTS", "Data", "Job", "auc_of", "read"]

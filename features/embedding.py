@@ -18,10 +18,13 @@ from features.errors import BundleError, FeatureMismatchError
 from features.frame import Frame
 from features.spec import FeatureSet, Params, Session, Values, block
 
-__all__ = ["embedding_logit", "embedding_stages", "network_of", "network_params", "open_network"]
+__all__ = ["LOGIT", "embedding_logit", "embedding_stages", "network_of", "network_params", "open_network"]
 
 _GPU_BATCH: Final = 32  # fixed, since a GPU's kernels are chosen by the size of the batch
 _NONE: Final[dict[str, Any]] = {"network": "", "architecture": "lite0", "preprocessing": PREPROCESSING.to_json()}
+LOGIT: Final = "embedding.logit.value"
+"""The feature that is the network's own score."""
+
 _OUTPUTS: Final = ("logit", "pooled")
 
 Outputs = Mapping[str, Values]

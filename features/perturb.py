@@ -13,16 +13,49 @@ import simplejpeg
 from features.decode import Pixels
 from features.planes import resize
 
-__all__ = ["blur", "jpeg", "noise", "reframe", "rescale", "tone"]
+__all__ = ["blur", "double_jpeg", "jpeg", "noise", "reframe", "rescale", "screenshot", "tone", "webp"]
 
 _LUMA: Final = np.array([0.114, 0.587, 0.299])  # of B, G and R (ITU-R BT.601)
 _MIDDLE: Final = 127.5
+_OFF_GRID: Final = 4  # pixels, half a block of JPEG
 
 
 def jpeg(bgr: Pixels, quality: int, *, chroma: Literal["444", "422", "420"] = "420") -> Pixels:
     """Encode as baseline JPEG of `quality` 1 to 100 (libjpeg's scale) with this chroma sampling, and decode."""
     data = simplejpeg.encode_jpeg(np.ascontiguousarray(bgr), quality, colorspace="BGR", colorsubsampling=chroma)
     return np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), dtype=np.uint8)
+
+
+def double_jpeg(bgr: Pixels, first: int, second: int) -> Pixels:
+    """Save as JPEG of quality `first`, then as that of quality `second` with the grid moved by half a block."""
+    once = cv2.copyMakeBorder(jpeg(bgr, first), _OFF_GRID, 0, _OFF_GRID, 0, borderType=cv2.BORDER_REFLECT_101)
+    return np.ascontiguousarray(jpeg(np.asarray(once, dtype=np.uint8), second)[_OFF_GRID:, _OFF_GRID:])
+
+
+def webp(bgr: Pixels, quality: int) -> Pixels:
+    """Encode as lossy WebP of `quality` 1 to 100 (libwebp's scale), and decode."""
+    _, data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+
+
+def screenshot(bgr: Pixels, scale: float, sharpening: float, quality: int) -> Pixels:
+    """Show the image on a screen and take a picture of that: resized, sharpened, saved; then brought back to its size.
+
+    Parameters
+    ----------
+    bgr : (H, W, 3) uint8 array
+        The image.
+    scale : float
+        How many times as wide and as high it is shown.
+    sharpening : float
+        How much of what a Gaussian of one pixel takes away is added.
+    quality : int
+        Of the JPEG that it is saved as, as `jpeg` takes it.
+    """
+    height, width = bgr.shape[:2]
+    shown = resize(bgr, max(1, round(width * scale)), max(1, round(height * scale)))
+    sharp = cv2.addWeighted(shown, 1 + sharpening, blur(shown, 1.0), -sharpening, 0)
+    return resize(jpeg(np.asarray(sharp, dtype=np.uint8), quality), width, height)
 
 
 def rescale(bgr: Pixels, side: int) -> Pixels:

@@ -10,7 +10,7 @@ from features import color, dct, embedding, grid, residual, spectrum, texture
 from features.errors import BundleError, UnknownNameError
 from features.spec import BlockSpec, FeatureSet, blocks
 
-__all__ = ["PROFILES", "feature_set"]
+__all__ = ["PROFILES", "feature_set", "forensic"]
 
 _FAST: Final = (
     "spectrum.radial",
@@ -62,3 +62,9 @@ def feature_set(profile: str, network: Mapping[str, Any] | None = None) -> Featu
         raise BundleError(f"profile {profile} measures with a network, and none was given")
     own = [BlockSpec.of(name, **(network or {} if name in batched else {})) for name in PROFILES[profile]]
     return FeatureSet(profile, tuple(own))
+
+
+def forensic(whole: FeatureSet) -> FeatureSet:
+    """Leave out of a feature set what a network measures; the set itself where there is nothing of the kind."""
+    own = tuple(spec for spec in whole.blocks if not spec.batched)
+    return whole if len(own) == len(whole.blocks) else FeatureSet("fast", own)

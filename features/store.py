@@ -5,6 +5,9 @@ shards/*.parquet      up to 1,000 rows each: sha256, variant, then one float32 c
 shards/*.stale        rows of an earlier feature set that the last run did not ask for; may be deleted at any time
 network.onnx, .json   the network that some features were measured with, and its record (`models.weights`)
 
+A store holds one feature set. Where a network measures some of it, rows that the network may have learnt from hold only
+the others, in shards of their own: nothing may be fitted on how a network sees what it knows.
+
 Every shard carries its feature set in the Parquet metadata, with `faces`: `off` where images were measured whole (so
 too where it is absent), else the framing of their largest faces. Rows are keyed by (sha256, variant), so that paths,
 labels and splits may change without a vector being measured again. Each file is written under a temporary name and
@@ -15,7 +18,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +26,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from features import profiles as profiles  # registers every block
 from features.errors import OutputError, StoreError, UnknownNameError
+from features.parquet import TEMPORARY, cause_of, read_columns, read_floats, write_table
+from features.profiles import forensic  # and registers every block
 from features.spec import FeatureSet, Values
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ Columns = npt.NDArray[np.intp]
 
 _KEY_COLUMNS = ("sha256", "variant")
 _METADATA = b"fauxface"
-_LIVE, _STALE, _TEMPORARY = ".parquet", ".stale", ".tmp"
+_LIVE, _STALE = ".parquet", ".stale"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class Shard:
     @classmethod
     def open(cls, path: Path) -> "Shard":
         """Read a shard's metadata and keys; raise StoreError where it is damaged or no shard."""
-        table = _read(path, _KEY_COLUMNS)
+        table = read_columns(path, _KEY_COLUMNS)
         try:
             record = json.loads((table.schema.metadata or {})[_METADATA])
             keys = zip(*(table.column(name).to_pylist() for name in _KEY_COLUMNS), strict=True)
@@ -123,7 +125,7 @@ class Shard:
         lacks = np.array([name in lacking for name in feature_set.names])
         rows = {key: row for row, key in enumerate(self.keys)}
         values = np.zeros((len(keys), len(names)), np.float32)
-        values[:, ~lacks] = _values(self.path, names[~lacks].tolist())[[rows[key] for key in keys]]
+        values[:, ~lacks] = read_floats(self.path, names[~lacks].tolist())[[rows[key] for key in keys]]
         return values, todo, np.flatnonzero(lacks)
 
 
@@ -168,11 +170,11 @@ class FeatureStore:
         """Read the manifest, one row an image of the data set, with the columns of `MANIFEST_COLUMNS`."""
         if not self.has_manifest:
             raise StoreError(self._advice)
-        frame: pd.DataFrame = _read(self._manifest, MANIFEST_COLUMNS).to_pandas()
+        frame: pd.DataFrame = read_columns(self._manifest, MANIFEST_COLUMNS).to_pandas()
         return frame
 
     def load(self, names: Sequence[str] | None = None) -> Features:
-        """Read all rows, sorted by key, each key once.
+        """Read all rows that hold some features, sorted by key, each key once.
 
         Parameters
         ----------
@@ -191,10 +193,12 @@ class FeatureStore:
         names = known if names is None else tuple(names)
         for name in set(names) - set(known):
             raise UnknownNameError("feature", name, known)
+        if not set(names) <= set(forensic(self.feature_set).names):
+            shards = [shard for shard in shards if shard.digest == self.feature_set.digest]
         order = {key: row for row, key in enumerate(sorted({key for shard in shards for key in shard.keys}))}
         values = np.empty((len(order), len(names)), np.float32)
         for shard in shards:
-            values[[order[key] for key in shard.keys]] = _values(shard.path, names)
+            values[[order[key] for key in shard.keys]] = read_floats(shard.path, names)
         return Features([key[0] for key in order], [key[1] for key in order], values, names)
 
     def shards(self) -> list[Shard]:
@@ -217,10 +221,10 @@ class FeatureStore:
             raise StoreError(f"{self.root} is not empty and no feature store; choose another folder")
         try:
             shards.mkdir(parents=True, exist_ok=True)
-            for path in self.root.rglob("*" + _TEMPORARY):
+            for path in self.root.rglob("*" + TEMPORARY):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write {self.root}: {_cause(error)}") from error
+            raise OutputError(f"cannot write {self.root}: {cause_of(error)}") from error
 
     def write_shard(self, feature_set: FeatureSet, keys: Sequence[Key], values: Values, faces: str = "off") -> Path:
         """Write rows as one shard, named by the feature set and the keys.
@@ -243,41 +247,44 @@ class FeatureStore:
         """
         name = hashlib.sha256(json.dumps([feature_set.digest, keys]).encode()).hexdigest()[:16]
         path = self.root / "shards" / (name + _LIVE)
-        _write(path, _shard_table(feature_set, keys, values, faces), use_byte_stream_split=list(feature_set.names))
+        write_table(path, _shard_table(feature_set, keys, values, faces), use_byte_stream_split=list(feature_set.names))
         return path
 
     def write_manifest(self, columns: Mapping[str, Sequence[object]]) -> None:
         """Replace the manifest by the columns of `MANIFEST_COLUMNS`; raise OutputError where it cannot be written."""
         table = pa.table({name: _plain(columns[name]) for name in MANIFEST_COLUMNS})
-        _write(self._manifest, table)
+        write_table(self._manifest, table)
 
-    def tidy(self, digest: str) -> None:
-        """Keep the rows of one feature set live, once each, and set aside what is left of others.
+    def tidy(self, feature_set: FeatureSet) -> None:
+        """Keep the rows of one feature set and of its forensic part live, and set aside what is left of others.
 
         A shard whose keys are all held by larger live shards is deleted; one of another feature set that still has
         rows of its own becomes stale. Raises OutputError where the folder cannot be changed.
         """
         try:
-            self._tidy(digest)
+            self._tidy((feature_set.digest, forensic(feature_set).digest))
         except OSError as error:
-            raise OutputError(f"cannot write {self.root}: {_cause(error)}") from error
+            raise OutputError(f"cannot write {self.root}: {cause_of(error)}") from error
 
-    def _tidy(self, digest: str) -> None:
+    def _tidy(self, digests: tuple[str, ...]) -> None:
         held: set[Key] = set()
-        for shard in sorted(self.shards(), key=lambda shard: (shard.digest != digest, -len(shard.keys))):
+        ranks = {digest: rank for rank, digest in reversed(list(enumerate(digests)))}
+        for shard in sorted(self.shards(), key=lambda shard: (ranks.get(shard.digest, len(ranks)), -len(shard.keys))):
             if held.issuperset(shard.keys):
                 shard.path.unlink()
-            elif shard.digest == digest:
+            elif shard.digest in ranks:
                 held.update(shard.keys)
                 shard.path.replace(shard.path.with_suffix(_LIVE))
             else:
                 shard.path.replace(shard.path.with_suffix(_STALE))
 
     def _live_shards(self) -> list[Shard]:
-        """Open the shards that count: at least one, of one feature set and one way to find faces."""
+        """Open the shards that count, those of the whole feature set first; there is at least one."""
         if not (shards := [shard for shard in self.shards() if shard.path.suffix == _LIVE]):
             raise StoreError(self._advice)
-        if len({shard.digest for shard in shards}) > 1:
+        shards.sort(key=lambda shard: -len(shard.record["blocks"]))
+        others = {shard.digest for shard in shards} - {shards[0].digest}
+        if others and others != {forensic(FeatureSet.from_json(shards[0].record)).digest}:
             raise StoreError(f"{self.root} holds rows of two feature sets: extract was interrupted, run it again")
         if len(ways := {shard.faces for shard in shards}) > 1:
             raise StoreError(f"{self.root} mixes rows of faces {' and '.join(sorted(ways))}; extract to another folder")
@@ -307,44 +314,3 @@ def _plain(values: Sequence[object]) -> list[object]:
         else value
         for value in values
     ]
-
-
-def _write(path: Path, table: pa.Table, **options: Any) -> None:
-    """Write a table under a temporary name, bring it to the disk and rename it."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table, sink, compression="zstd", compression_level=1, use_dictionary=False, write_statistics=False, **options
-    )
-    temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(sink.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {_cause(error)}") from error
-
-
-def _read(path: Path, names: Sequence[str]) -> pa.Table:
-    """Read some columns of a Parquet file; raise StoreError where that fails."""
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read(columns=list(names), use_threads=False).select(list(names))
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise StoreError(f"{path} is damaged ({error}); delete it and run extract again") from error
-
-
-def _values(path: Path, names: Sequence[str]) -> Values:
-    """Read float columns of a shard: (n, len(names)) float32, a transposed view."""
-    table = _read(path, names)
-    columns = np.empty((len(names), table.num_rows), np.float32)
-    for column, chunks in zip(columns, table.columns, strict=True):
-        column[:] = chunks.combine_chunks().to_numpy()
-    return columns.T
-
-
-def _cause(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

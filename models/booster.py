@@ -1,4 +1,4 @@
-"""Gradient-boosted trees: fitted by LightGBM, rewritten as ONNX to be run without it."""
+"""Gradient-boosted trees, fitted by LightGBM."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import BundleError, DatasetError
+from features.errors import DatasetError
 
-__all__ = ["BoosterParams", "Fitted", "Part", "Progress", "fit", "to_onnx"]
+__all__ = ["BoosterParams", "Fitted", "Part", "Progress", "fit"]
 
 Progress = Callable[[int, int, float], None]
 """Called after each tree with its number, the most there may be, and the AUC on validation so far."""
@@ -20,9 +20,6 @@ Progress = Callable[[int, int, float], None]
 Values = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.integer[Any]]
 
-_IR_VERSION: Final = 8  # what onnxruntime 1.20 and all later ones read
-_ZERO: Final = np.float32(1e-35)  # LightGBM reads what is no greater, of either sign, as zero
-_OPSETS: Final = (("", 17), ("ai.onnx.ml", 3))
 _LEAST_LEAVES: Final = 20  # a leaf may always be as small as this part of the rows, so that a small set can be learnt
 _LOGGER: Final = logging.getLogger("fauxface.lightgbm")  # takes what LightGBM would print to standard output
 _LOGGER.addHandler(logging.NullHandler())
@@ -47,10 +44,21 @@ class BoosterParams:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Rows of one part of the split: (n, d) float32 values and (n,) labels, 0 real, 1 fake."""
+    """Rows of one part of the split.
+
+    Attributes
+    ----------
+    values : (n, d) float32 array
+        The features.
+    labels : (n,) int array
+        0 real, 1 fake.
+    start : (n,) float64 array
+        The log odds that the trees start from; zero where None.
+    """
 
     values: Values
     labels: Labels
+    start: npt.NDArray[np.float64] | None = None
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
@@ -149,7 +157,13 @@ def _dataset(part: Part, names: Sequence[str], settings: dict[str, Any], referen
         row, column = np.argwhere(~np.isfinite(part.values))[0]
         raise DatasetError(f"feature {names[column]} is not finite in row {row}; extract the features anew")
     return lightgbm.Dataset(
-        part.values, part.labels, weight=part.weights, feature_name=list(names), params=settings, reference=reference
+        part.values,
+        part.labels,
+        weight=part.weights,
+        init_score=part.start,
+        feature_name=list(names),
+        params=settings,
+        reference=reference,
     )
 
 
@@ -158,114 +172,3 @@ def _report(progress: Progress) -> Callable[[Any], None]:
         progress(env.iteration + 1, env.end_iteration, float(env.evaluation_result_list[0][2]))
 
     return callback
-
-
-def to_onnx(text: str) -> bytes:
-    """Rewrite LightGBM's model text as an ONNX graph of one TreeEnsembleRegressor.
-
-    LightGBM compares float32 features, widened, with float64 thresholds: `x <= t`. The graph compares in float32, with
-    each threshold rounded down to the next float32, which sends every float32 value the same way.
-
-    Parameters
-    ----------
-    text : str
-        A model of one class, with numerical splits and no special treatment of missing values.
-
-    Returns
-    -------
-    bytes
-        Input `features` (n, d) float32, output `score` (n, 1) float32: log odds before calibration.
-
-    Raises
-    ------
-    BundleError
-        The text is of another kind of model.
-    """
-    from onnx import TensorProto, helper
-
-    header, *sections = text.partition("\nend of trees")[0].split("\nTree=")
-    width = _width(_fields(header))
-    node = helper.make_node(
-        "TreeEnsembleRegressor",
-        ["features"],
-        ["score"],
-        domain="ai.onnx.ml",
-        **_ensemble([_fields(s) for s in sections]),
-    )
-    graph = helper.make_graph(
-        [node],
-        "booster",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", width])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n", 1])],
-    )
-    model = helper.make_model(
-        graph,
-        producer_name="fauxface",
-        ir_version=_IR_VERSION,
-        opset_imports=[helper.make_opsetid(domain, version) for domain, version in _OPSETS],
-    )
-    return bytes(model.SerializeToString(deterministic=True))
-
-
-def _fields(section: str) -> dict[str, str]:
-    """Read the `key=value` lines of one section of the text."""
-    return dict(line.split("=", 1) for line in section.splitlines() if "=" in line)
-
-
-def _width(header: dict[str, str]) -> int:
-    if header.get("num_tree_per_iteration") != "1" or not header.get("objective", "").startswith("binary"):
-        raise BundleError(f"booster.txt: not a booster of two classes: objective {header.get('objective')!r}")
-    return int(header["max_feature_idx"]) + 1
-
-
-def _ensemble(trees: Sequence[dict[str, str]]) -> dict[str, Any]:
-    """Tabulate the attributes of the operator: every node of every tree, then the weight of every leaf."""
-    tables = [_nodes(tree) for tree in trees]
-    sizes = [len(table["modes"]) for table in tables]
-    leaves = [np.asarray(tree["leaf_value"].split(), np.float64).astype(np.float32) for tree in trees]
-    return {
-        "aggregate_function": "SUM",
-        "post_transform": "NONE",
-        "n_targets": 1,
-        "nodes_treeids": np.repeat(np.arange(len(trees)), sizes).tolist(),
-        "nodes_nodeids": [i for size in sizes for i in range(size)],
-        "nodes_modes": [mode for table in tables for mode in table["modes"]],
-        **{
-            f"nodes_{key}": np.concatenate([table[key] for table in tables]).tolist()
-            for key in ("featureids", "values", "truenodeids", "falsenodeids")
-        },
-        "target_treeids": np.repeat(np.arange(len(trees)), [len(leaf) for leaf in leaves]).tolist(),
-        "target_nodeids": [i for size, leaf in zip(sizes, leaves, strict=True) for i in range(size - len(leaf), size)],
-        "target_ids": [0] * sum(len(leaf) for leaf in leaves),
-        "target_weights": np.concatenate(leaves).tolist(),
-    }
-
-
-def _nodes(tree: dict[str, str]) -> dict[str, Any]:
-    """List one tree's nodes: its splits in LightGBM's order, the root first, then its leaves."""
-    leaves = int(tree["num_leaves"])
-    splits = leaves - 1
-    missing = any((int(kind) >> 2) & 3 for kind in tree.get("decision_type", "").split())
-    if missing or tree["num_cat"] != "0" or tree.get("is_linear", "0") != "0":
-        raise BundleError("booster.txt: splits on categories, linear leaves or missing values are not supported")
-    children = {key: _integers(tree, f"{key}_child") for key in ("left", "right")}
-    ids = {key: np.where(child >= 0, child, splits + ~child) for key, child in children.items()}
-    blank = np.zeros(leaves, np.int64)
-    return {
-        "modes": ["BRANCH_LEQ"] * splits + ["LEAF"] * leaves,
-        "featureids": np.concatenate([_integers(tree, "split_feature"), blank]),
-        "values": np.concatenate([_round_down(np.asarray(tree.get("threshold", "").split(), np.float64)), blank]),
-        "truenodeids": np.concatenate([ids["left"], blank]),
-        "falsenodeids": np.concatenate([ids["right"], blank]),
-    }
-
-
-def _integers(tree: dict[str, str], key: str) -> npt.NDArray[np.int64]:
-    return np.asarray(tree.get(key, "").split(), np.int64)
-
-
-def _round_down(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Give the greatest float32 not above each float64, and one less where LightGBM takes that very value for zero."""
-    nearest = thresholds.astype(np.float32)
-    too_high = (nearest > thresholds) | (nearest == -_ZERO)
-    return np.where(too_high, np.nextafter(nearest, np.float32(-np.inf)), nearest)

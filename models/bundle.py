@@ -2,12 +2,15 @@
 
     manifest.json   what it is, what it measures, how it was trained, the sha256 of every other file
     booster.onnx    the trees as scoring runs them
-    booster.txt     the same trees as LightGBM wrote them, to explain and to train on
+    booster.txt     the same trees as LightGBM writes them, to explain
+    novelty.onnx    how unlike the training images a row is
     network.onnx    the network that some of its features are measured with, where it has any
-    MODEL_CARD.md   for people
+    MODEL_CARD.md   for people; may be written anew when more has been measured
 
-The digest of a bundle is the sha256 of its manifest, and the manifest vouches for the files. Nothing in it tells time
-or place, so the same training gives the same digest, and a bundle can be moved.
+The digest of a bundle is the sha256 of its manifest, and the manifest vouches for every file but the card. Nothing in
+it tells time or place, so the same training gives the same digest, and a bundle can be moved.
+
+Version 1 had no novelty.onnx, no calibration scores and no start, and vouched for its card.
 
 To change the format: raise FORMAT_VERSION, teach `load` to read the older versions too, and keep one bundle of each
 version in tests/archives, where a test loads it for ever.
@@ -29,20 +32,22 @@ from features import profiles as profiles  # importing it registers every block
 from features.embedding import network_of, open_network
 from features.errors import BundleError, FeatureMismatchError, UnknownNameError
 from features.frame import Frame
-from features.runtime import open_model
 from features.spec import FeatureSet, Session
 from models.calibration import Calibration, OperatingPoints
 from models.files import read_bounded, read_checked, replace_folder
+from models.novelty import Novelty
+from models.trees import Start, Trees, add_up
 from models.verdict import ModelRef
 
 __all__ = [
+    "CARD",
     "FILES",
     "FORMAT_VERSION",
     "MANIFEST",
     "NETWORK_ONNX",
+    "NOVELTY_ONNX",
     "PRETRAINED",
     "Bundle",
-    "Trees",
     "inspect",
     "load",
     "resolve",
@@ -50,11 +55,17 @@ __all__ = [
     "verify",
 ]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """The version of the bundle's form that `save` writes."""
 
-FILES: Final = ("booster.onnx", "booster.txt", "MODEL_CARD.md")
+FILES: Final = ("booster.onnx", "booster.txt")
 """What every bundle holds beside its manifest."""
+
+CARD: Final = "MODEL_CARD.md"
+"""What it says to people."""
+
+NOVELTY_ONNX: Final = "novelty.onnx"
+"""What it holds from version 2 on, where it was made by `train`."""
 
 NETWORK_ONNX: Final = "network.onnx"
 """What it also holds where it measures with a network."""
@@ -65,33 +76,12 @@ PRETRAINED: Final = Path(__file__).parent / "pretrained"
 MANIFEST: Final = "manifest.json"
 """The record of a bundle."""
 
+_READABLE: Final = (1, FORMAT_VERSION)
 _MAX_MANIFEST_BYTES = 1 << 24
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 Values = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
-
-
-class Trees:
-    """The boosted trees in onnxruntime, on one thread."""
-
-    def __init__(self, onnx: bytes) -> None:
-        """Load the model that `models.booster.to_onnx` wrote; BundleError where it is no such model."""
-        self._session = open_model(onnx, "booster.onnx", optimise=False)  # one node: nothing to gain
-        try:
-            (self._input,), (self._output,) = self._session.get_inputs(), self._session.get_outputs()
-        except ValueError as error:
-            raise BundleError("booster.onnx is a model of something else") from error
-
-    @property
-    def width(self) -> int:
-        """How many features a row has."""
-        return int(self._input.shape[1])
-
-    def scores(self, values: Values) -> npt.NDArray[np.float32]:
-        """Raw scores (log odds before calibration) of (n, d) float32 rows: (n,) float32."""
-        (scores,) = self._session.run([self._output.name], {self._input.name: np.ascontiguousarray(values, np.float32)})
-        return np.asarray(scores, np.float32).ravel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +102,10 @@ class Bundle:
         The whole record.
     network : Session
         What some features are measured with; None where there are no such.
+    start : Start
+        What is added to the trees' scores; None where nothing is.
+    novelty : Novelty
+        How unlike the training images a row is; None where the bundle does not tell.
     """
 
     name: str
@@ -122,6 +116,8 @@ class Bundle:
     trees: Trees
     manifest: Mapping[str, Any]
     network: Session | None = None
+    start: Start | None = None
+    novelty: Novelty | None = None
 
     @property
     def ref(self) -> ModelRef:
@@ -131,6 +127,10 @@ class Bundle:
     def measure(self, frames: Sequence[Frame]) -> Values:
         """Measure frames: (len(frames), len(feature_set.names)) float32, a row the same whatever rows are beside it."""
         return self.feature_set.measure(frames, self.network)
+
+    def scores(self, values: Values) -> npt.NDArray[np.floating[Any]]:
+        """Raw scores of (n, d) float32 rows, in the order of `feature_set.names`: (n,) float."""
+        return add_up(self.trees, self.start, values, self.feature_set.names)
 
     def probability(self, values: Values, views: Sequence[int] | None = None) -> Floats:
         """Calibrated probability, at equal priors, that each row is of a fake image.
@@ -150,10 +150,10 @@ class Bundle:
         """
         if values.ndim != 2 or values.shape[1] != self.trees.width:
             raise FeatureMismatchError(f"{self.name} takes rows of {self.trees.width} values, not {values.shape}")
-        scores = self.trees.scores(values)
+        scores = self.scores(values)
         if views is not None:
             starts = np.cumsum([0, *views[:-1]])
-            scores = np.asarray(np.add.reduceat(scores, starts) / np.asarray(views, np.float32), np.float32)
+            scores = np.add.reduceat(scores, starts) / np.asarray(views, scores.dtype)
         return self.calibration.probability(scores)
 
     def decide(self, probability: float) -> str:
@@ -197,7 +197,7 @@ def save(path: str | os.PathLike[str], manifest: Mapping[str, Any], files: Mappi
     manifest : mapping
         JSON values: everything but `format_version` and `files`, which are added.
     files : mapping
-        The bytes of each of FILES, and of NETWORK_ONNX where it measures with a network.
+        The bytes of each of FILES, of CARD, and where there are such of NOVELTY_ONNX and NETWORK_ONNX.
 
     Returns
     -------
@@ -209,8 +209,9 @@ def save(path: str | os.PathLike[str], manifest: Mapping[str, Any], files: Mappi
     OutputError
         The place is taken by something else, or cannot be written.
     """
-    held = {name: files[name] for name in (*FILES, NETWORK_ONNX) if name in FILES or name in files}
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in held.items()}
+    optional = [name for name in (NOVELTY_ONNX, NETWORK_ONNX, CARD) if name in files]
+    held = {name: files[name] for name in (*FILES, *optional)}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in held.items() if name != CARD}
     written = {"format_version": FORMAT_VERSION, **manifest, "files": digests}
     text = json.dumps(written, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     replace_folder(Path(path), {**held, MANIFEST: text.encode()}, MANIFEST)
@@ -244,16 +245,30 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> Bundle:
         calibration = Calibration.from_json(manifest["calibration"])
         points = OperatingPoints.from_json(manifest["operating_points"])
         name, names = str(manifest["name"]), tuple(manifest["feature_names"])
+        start = Start.from_json(manifest["start"], names) if "start" in manifest else None
+        limit = float(manifest["novelty"]["limit"]) if NOVELTY_ONNX in contents else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"{root / MANIFEST}: malformed: {type(error).__name__}: {error}") from error
     trees = Trees(contents["booster.onnx"])
-    if names != feature_set.names or trees.width != len(names):
+    novelty = None if limit is None else Novelty(contents[NOVELTY_ONNX], limit)
+    widths = {model.width for model in (trees, novelty) if model}
+    if names != feature_set.names or widths != {len(names)}:
         raise FeatureMismatchError(
             f"{root}: trained on {len(names)} features by other names or in another order than this version's"
             f" {len(feature_set.names)} of profile {feature_set.profile}"
         )
-    network = _open_network(root, feature_set, contents, device)
-    return Bundle(name, hashlib.sha256(raw).hexdigest(), feature_set, calibration, points, trees, manifest, network)
+    return Bundle(
+        name,
+        hashlib.sha256(raw).hexdigest(),
+        feature_set,
+        calibration,
+        points,
+        trees,
+        manifest,
+        _open_network(root, feature_set, contents, device),
+        start,
+        novelty,
+    )
 
 
 def _open_network(root: Path, features: FeatureSet, contents: Mapping[str, bytes], device: str) -> Session | None:
@@ -292,7 +307,7 @@ def verify(path: str | os.PathLike[str]) -> list[str]:
             read_checked(root / name, digest)
         except BundleError as error:
             problems.append(str(error))
-    known = {MANIFEST, *manifest["files"]}
+    known = {MANIFEST, CARD, *manifest["files"]}
     problems += [f"{found}: not part of the bundle" for found in sorted(root.iterdir()) if found.name not in known]
     return problems or _load_problems(root)
 
@@ -316,8 +331,8 @@ def _read_manifest(root: Path) -> tuple[bytes, dict[str, Any]]:
     if not isinstance(manifest, dict) or "format_version" not in manifest:
         raise BundleError(f"{path}: not the manifest of a bundle: it has no format_version")
     version = manifest["format_version"]
-    if version != FORMAT_VERSION:
-        raise BundleError(f"{path}: format_version {version!r} is not known; this version reads {FORMAT_VERSION}")
+    if version not in _READABLE:
+        raise BundleError(f"{path}: format_version {version!r} is not known; this version reads 1 to {FORMAT_VERSION}")
     _check_file_table(path, manifest.get("files"))
     return raw, manifest
 

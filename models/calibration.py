@@ -5,24 +5,38 @@ noise, and is fitted so that both classes weigh the same, whatever their mixture
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FAKES_MISSED", "REALS_ACCUSED", "Calibration", "OperatingPoints", "with_prior"]
+from features.errors import BundleError
+
+__all__ = [
+    "FAKES_MISSED",
+    "REALS_ACCUSED",
+    "Calibration",
+    "OperatingPoints",
+    "calibration_scores",
+    "too_few",
+    "with_prior",
+]
 
 REALS_ACCUSED: Final = 0.01
-"""Share of real calibration images that may reach the verdict `fake`."""
+"""Share of real calibration images that may reach the verdict `fake`, unless another is asked for."""
 
 FAKES_MISSED: Final = 0.05
-"""Share of fake calibration images that may stay under the verdict `real`."""
+"""Share of fake calibration images that may stay under the verdict `real`, unless another is asked for."""
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer[Any]]
 
+Kept = Mapping[str, Sequence[float]]
+"""What `calibration_scores` gives."""
+
+_CLASSES: Final = ("real", "fake")
 _MAX_STEPS = 100
 _HALVINGS = 30  # of a Newton step until it lowers the loss
 _RIDGE = 1e-12
@@ -91,12 +105,15 @@ class OperatingPoints:
     real_below: float
 
     @classmethod
-    def fit(cls, probabilities: Floats, labels: Labels) -> "OperatingPoints":
+    def fit(
+        cls, probabilities: Floats, labels: Labels, *, max_fpr: float = REALS_ACCUSED, max_miss: float = FAKES_MISSED
+    ) -> "OperatingPoints":
         """Place the points on calibration rows.
 
-        `fake_from` is the least probability that at most 1 % of the reals reach; `real_below` the greatest that at
-        most 5 % of the fakes stay under. Where the classes are so far apart that the points would cross, one point
-        between them, as near to 0.5 as they allow, serves as both and nothing is uncertain.
+        `fake_from` is the least probability that at most the share `max_fpr` of the reals reaches, just above all of
+        them where there is none; `real_below` the greatest that at most the share `max_miss` of the fakes stays under.
+        Where the classes are so far apart that the points would cross, one point between them, as near to 0.5 as they
+        allow, serves as both and nothing is uncertain.
 
         Parameters
         ----------
@@ -104,12 +121,34 @@ class OperatingPoints:
             At equal priors.
         labels : (n,) int array
             0 real, 1 fake; both occur.
+        max_fpr, max_miss : float
+            Between 0 and 1, both excluded; ValueError otherwise.
         """
-        fake_from = _point_reached_by(probabilities[labels == 0], REALS_ACCUSED)
-        real_below = _point_above(probabilities[labels == 1], FAKES_MISSED)
+        for name, share in (("max_fpr", max_fpr), ("max_miss", max_miss)):
+            if not 0 < share < 1:
+                raise ValueError(f"{name} lies between 0 and 1, both excluded, not {share:g}")
+        fake_from = _point_reached_by(probabilities[labels == 0], max_fpr)
+        real_below = _point_above(probabilities[labels == 1], max_miss)
         if fake_from < real_below:
             fake_from = real_below = min(max(0.5, fake_from), real_below)
         return cls(fake_from, real_below)
+
+    @classmethod
+    def of_scores(
+        cls, kept: Kept, *, max_fpr: float = REALS_ACCUSED, max_miss: float = FAKES_MISSED
+    ) -> "OperatingPoints":
+        """Place the points anew on what `calibration_scores` kept: by the same shares, the same points.
+
+        Raises
+        ------
+        ValueError
+            As `fit` raises it.
+        BundleError
+            What was kept is malformed.
+        """
+        reals, fakes = _classes(kept)
+        labels = np.repeat([0, 1], [len(reals), len(fakes)])
+        return cls.fit(np.concatenate([reals, fakes]), labels, max_fpr=max_fpr, max_miss=max_miss)
 
     def decide(self, probability: float) -> str:
         """Name the verdict: `fake`, `real` or `uncertain`."""
@@ -128,6 +167,43 @@ class OperatingPoints:
         if not points.real_below <= points.fake_from:
             raise ValueError(f"operating points cross: real below {points.real_below}, fake from {points.fake_from}")
         return points
+
+
+def calibration_scores(probabilities: Floats, labels: Labels) -> dict[str, list[float]]:
+    """Keep the probabilities of the calibration rows, so that the operating points can be moved on request.
+
+    They are kept to the last bit: rounded, the same shares would place other points.
+
+    Parameters
+    ----------
+    probabilities : (n,) float64 array
+        At equal priors.
+    labels : (n,) int array
+        0 real, 1 fake.
+
+    Returns
+    -------
+    dict
+        `real` and `fake`, each sorted.
+    """
+    return {name: np.sort(probabilities[labels == label]).tolist() for label, name in enumerate(_CLASSES)}
+
+
+def too_few(kept: Kept, *, max_fpr: float = REALS_ACCUSED, max_miss: float = FAKES_MISSED) -> list[str]:
+    """Say of each share that it is less than one calibration image, and where its point lies then.
+
+    Takes what `OperatingPoints.of_scores` takes and raises BundleError as it does.
+    """
+    reals, fakes = (len(scores) for scores in _classes(kept))
+    sides = (
+        (reals, "real", "false positives", max_fpr, "the point for fake lies above all of them"),
+        (fakes, "fake", "misses", max_miss, "the point for real lies below all of them"),
+    )
+    return [
+        f"{count} {name} calibration images are too few for a share of {share:g} {wrong}: {place}"
+        for count, name, wrong, share, place in sides
+        if share * count < 1
+    ]
 
 
 def with_prior(probability: float, prior: float) -> float:
@@ -178,6 +254,18 @@ def _newton_step(z: Floats, a: float, b: float, target: Floats, weight: Floats) 
 def _cross_entropy(z: Floats, a: float, b: float, target: Floats, weight: Floats) -> float:
     logit = a * z + b
     return float(np.sum(weight * (np.logaddexp(0, logit) - target * logit)))
+
+
+def _classes(kept: Kept) -> tuple[Floats, Floats]:
+    """Read what `calibration_scores` gave: the probabilities of reals, those of fakes."""
+    try:
+        reals, fakes = (np.asarray(kept[name], np.float64) for name in _CLASSES)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"malformed calibration scores: {type(error).__name__}: {error}") from error
+    for name, scores in zip(_CLASSES, (reals, fakes), strict=True):
+        if scores.ndim != 1 or not len(scores) or not ((scores >= 0) & (scores <= 1)).all():
+            raise BundleError(f"malformed calibration scores: {name} is not a list of probabilities")
+    return reals, fakes
 
 
 def _point_reached_by(reals: Floats, share: float) -> float:

@@ -1,7 +1,8 @@
 """Measures every image of a data set once and keeps the vectors in a feature store.
 
 All inputs are hashed, and only those whose bytes the store does not know are measured, in jobs whose shards the
-workers write themselves; so a run that was killed goes on where it was, and memory does not grow with the set.
+workers write themselves; so a run that was killed goes on where it was, and memory does not grow with the set. The
+network measures no image that it may have learnt from.
 """
 
 import hashlib
@@ -9,21 +10,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from features.device import choose_device
 from features.embedding import network_of
 from features.errors import BundleError, ImageError, StoreError, UnknownNameError
 from features.framing import FRAMING
-from features.profiles import PROFILES, feature_set
+from features.profiles import PROFILES, feature_set, forensic
 from features.source import read_bytes
 from features.spec import BlockSpec, FeatureSet, blocks
 from features.store import FeatureStore, Key, Shard
 from features.variants import check_variant
 from models.bundle import resolve
 from models.weights import Weights
-from pipelines.dataset import Sample
+from pipelines.dataset import Sample, held_back
 from pipelines.engine import cores, map_jobs
 from pipelines.measure import Job, cause_of, measure, open_own_network
 
@@ -138,11 +139,14 @@ def extract(
     missing, known = _missing(samples, hashes, shards, target, variants)
     if not store.has_manifest:
         _write_manifest(store, samples, hashes, {})
-    jobs = _jobs(Job(store.root, target, framing, device), missing, shards, workers)
-    errors = _measure_all(jobs, workers, len(missing), known, progress)
-    store.tidy(target.digest)
+    jobs = chain.from_iterable(
+        _jobs(Job(store.root, part, framing, device), rows, shards, workers) for part, rows in missing
+    )
+    errors = _measure_all(jobs, workers, sum(len(rows) for _, rows in missing), known, progress)
+    store.tidy(target)
     failed = _write_manifest(store, samples, hashes, errors)
-    done = sum((sha256, "") in missing and sha256 not in errors for sha256, _ in hashes)
+    measured = set(chain.from_iterable(rows for _, rows in missing))
+    done = sum((sha256, "") in measured and sha256 not in errors for sha256, _ in hashes)
     cached = len(samples) - done - failed
     seconds = round(time.monotonic() - started, 3)
     return Summary(len(samples), done, cached, failed, seconds, target.profile, target.digest)
@@ -209,7 +213,8 @@ def _target(wanted: FeatureSet, shards: Sequence[Shard]) -> FeatureSet:
     """Choose the set to fill: the store's own, brought up to date, where it holds all that is wanted; else `wanted`."""
     needed = {spec.digest for spec in wanted.blocks}
     records = {shard.digest: shard.record for shard in shards}
-    for record in (records[digest] for digest, _ in Counter(shard.digest for shard in shards).most_common()):
+    counts = Counter(shard.digest for shard in shards)
+    for record in sorted(records.values(), key=lambda record: (-len(record["blocks"]), -counts[record["digest"]])):
         try:
             own = tuple(BlockSpec.of(entry["name"], **entry["params"]) for entry in record["blocks"])
         except UnknownNameError:  # a block that is gone
@@ -243,15 +248,30 @@ def _missing(
     shards: Sequence[Shard],
     target: FeatureSet,
     variants: Sequence[str],
-) -> tuple[dict[Key, str], int]:
-    """Find what the store lacks: the key of each row to the first path of its image, and how many rows it has."""
-    wanted: dict[Key, str] = {}
+) -> tuple[list[tuple[FeatureSet, dict[Key, str]]], int]:
+    """Find what the store lacks of the target and of its forensic part, and count the rows it has.
+
+    Returns
+    -------
+    list of (FeatureSet, dict)
+        What to measure, and the rows: the key of each to the first path of its image.
+    int
+        The rows that are there.
+    """
+    parts = [target, forensic(target)] if network_of(target) else [target]
+    wanted: list[dict[Key, str]] = [{} for _ in parts]
     for sample, hashed in zip(samples, hashes, strict=True):
+        learnt = sample.split == "train" and not held_back(sample.group)
         for variant in ("", *(variants if sample.split == "train" else ())) if hashed.sha256 else ():
-            wanted.setdefault((hashed.sha256, variant), sample.path)
-    present = {key for shard in shards if shard.digest == target.digest for key in shard.keys}
-    missing = {key: path for key, path in wanted.items() if key not in present}
-    return missing, len(wanted) - len(missing)
+            wanted[-1 if learnt else 0].setdefault((hashed.sha256, variant), sample.path)
+    total = len(set(chain.from_iterable(wanted)))
+    missing: list[tuple[FeatureSet, dict[Key, str]]] = []
+    present: set[Key] = set()
+    for features, rows in zip(parts, wanted, strict=True):
+        present |= {key for shard in shards if shard.digest == features.digest for key in shard.keys}
+        missing.append((features, {key: path for key, path in rows.items() if key not in present}))
+        present |= rows.keys()
+    return missing, total - sum(len(rows) for _, rows in missing)
 
 
 def _jobs(whole: Job, missing: Mapping[Key, str], shards: Sequence[Shard], workers: int) -> Iterator[Job]:

@@ -8,15 +8,14 @@ from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from features.decode import Pixels
-from features.errors import ImageError, UnknownNameError
+from features.errors import BundleError, ImageError, UnknownNameError
 from features.frame import Frame, load_pixels
 from features.framing import MIN_FACE, frame_faces
 from features.source import read_bytes
+from features.spec import Values
 from models.bundle import Bundle, load, resolve
-from models.calibration import with_prior
+from models.calibration import FAKES_MISSED, REALS_ACCUSED, OperatingPoints, too_few, with_prior
 from models.verdict import ErrorRef, ModelRef, Verdict
 from pipelines.engine import cores, map_jobs
 from pipelines.inputs import STDIN, Input
@@ -49,6 +48,7 @@ _LEAST_SIDE: Final = 96  # pixels; at 64, 3.6 % of real faces would be called fa
 _TOO_SMALL = f"{{}}{{}}x{{}} pixels; enlarged, real faces look forged: a verdict needs {_LEAST_SIDE} both ways"
 
 _Square = tuple[int, int, int, int]
+_Setting = tuple[str, str, str, float | None, float | None]  # what load_detector takes
 
 Source = str | os.PathLike[str] | bytes | Pixels
 """What an image is given as."""
@@ -103,9 +103,17 @@ class Detector:
         images = [self._read(source) for source, _ in sources]
         faces = [face.views for image in images for face in image.faces]
         values = self.bundle.measure(list(chain.from_iterable(faces)))
-        judged = self.bundle.probability(values, [len(views) for views in faces]) if faces else ()
-        probabilities = iter(np.asarray(judged).tolist())
-        return [self._rows(path, image, probabilities) for (_, path), image in zip(sources, images, strict=True)]
+        judged = iter(self._judge(values, [len(views) for views in faces]) if faces else ())
+        return [self._rows(path, image, judged) for (_, path), image in zip(sources, images, strict=True)]
+
+    def _judge(self, values: Values, views: Sequence[int]) -> "Iterator[_Judged]":
+        """Give the probability of each face, and why none can be trusted; `views` is how many rows show each."""
+        probabilities = self.bundle.probability(values, views).tolist()
+        if (novelty := self.bundle.novelty) is None:
+            return (_Judged(probability, None) for probability in probabilities)
+        distances = iter(novelty.distances(values).tolist())
+        strange = [novelty.judge(list(islice(distances, count))) for count in views]
+        return map(_Judged, probabilities, strange)
 
     def _read(self, source: Source) -> "_Image":
         digest = None
@@ -121,20 +129,22 @@ class Detector:
             return [_face((Frame.of(bgr),))]
         return [_face(face.views, face.square, face.doubt, face.note) for face in frame_faces(bgr)]
 
-    def _rows(self, path: str | None, image: "_Image", probabilities: Iterator[float]) -> list[Verdict]:
+    def _rows(self, path: str | None, image: "_Image", judged: "Iterator[_Judged]") -> list[Verdict]:
         if image.error:
             return [Verdict(path, image.digest, None, None, None, None, self._ref, ErrorRef.of(image.error))]
         if not image.faces:
             return [Verdict(path, image.digest, None, "no_face", NO_FACE, None, self._ref)]
-        return [self._verdict(path, image.digest, face, next(probabilities)) for face in image.faces]
+        return [self._verdict(path, image.digest, face, next(judged)) for face in image.faces]
 
-    def _verdict(self, path: str | None, digest: str | None, face: "_Face", probability: float) -> Verdict:
-        verdict, reason = self.bundle.decide(probability), face.note
-        if face.doubt:
-            verdict, reason = "uncertain", face.doubt
-        elif verdict == "uncertain":
-            reason = "; ".join(filter(None, (self._uncertain, face.note)))
-        return Verdict(path, digest, probability, verdict, reason, face.square, self._ref)
+    def _verdict(self, path: str | None, digest: str | None, face: "_Face", judged: "_Judged") -> Verdict:
+        verdict = self.bundle.decide(judged.probability)
+        reasons = [face.doubt, judged.strange]
+        if any(reasons):
+            verdict = "uncertain"
+        else:
+            reasons = [self._uncertain if verdict == "uncertain" else None, face.note]
+        reason = "; ".join(filter(None, reasons)) or None
+        return Verdict(path, digest, judged.probability, verdict, reason, face.square, self._ref)
 
     @cached_property
     def _ref(self) -> ModelRef:
@@ -175,8 +185,21 @@ class _Image(NamedTuple):
     error: ImageError | None = None
 
 
+class _Judged(NamedTuple):
+    """What the detector says of a face: its probability, and why it is too strange for a verdict."""
+
+    probability: float
+    strange: str | None
+
+
 @lru_cache(maxsize=4)
-def load_detector(model: str = "fast", faces: str = "auto", device: str = "cpu") -> Detector:
+def load_detector(
+    model: str = "fast",
+    faces: str = "auto",
+    device: str = "cpu",
+    max_fpr: float | None = None,
+    max_miss: float | None = None,
+) -> Detector:
     """Load a detector, once a process.
 
     Parameters
@@ -187,16 +210,43 @@ def load_detector(model: str = "fast", faces: str = "auto", device: str = "cpu")
         One of `FACES`.
     device : str
         Where its network computes, if it has one: `cpu`, `cuda` or `auto`.
+    max_fpr, max_miss : float, optional
+        Shares, between 0 and 1, of its real calibration images that may be called fake, and of the fake ones that may
+        be called real: move its operating points. Unless given, 0.01 and 0.05.
 
     Raises
     ------
     UnknownNameError, BundleError, FeatureMismatchError
         Where there is none, or it is damaged or measures otherwise than this version; the first also for an unknown
-        value of `faces`.
+        value of `faces`, the second where points are to be moved and it does not keep what that takes.
+    ValueError
+        A share that is none.
     DeviceError, MissingExtraError
         `cuda` without a GPU, or without torch.
     """
-    return Detector(load(resolve(model), device), faces)
+    bundle = load(resolve(model), device)
+    if max_fpr is not None or max_miss is not None:
+        points = OperatingPoints.of_scores(_kept(bundle), **_shares(max_fpr, max_miss))
+        bundle = replace(bundle, points=points)
+    return Detector(bundle, faces)
+
+
+def _kept(bundle: Bundle) -> dict[str, list[float]]:
+    """Take the probabilities of the calibration images from a bundle."""
+    if "calibration_scores" not in bundle.manifest:
+        raise BundleError(
+            f"{bundle.name} keeps no probabilities of calibration images, so its operating points cannot be moved:"
+            " train it with this version, or leave out max-fpr and max-miss"
+        )
+    kept: dict[str, list[float]] = bundle.manifest["calibration_scores"]
+    return kept
+
+
+def _shares(max_fpr: float | None, max_miss: float | None) -> dict[str, float]:
+    return {
+        "max_fpr": REALS_ACCUSED if max_fpr is None else max_fpr,
+        "max_miss": FAKES_MISSED if max_miss is None else max_miss,
+    }
 
 
 def score(
@@ -207,6 +257,9 @@ def score(
     workers: int | None = None,
     ordered: bool = False,
     prior: float | None = None,
+    max_fpr: float | None = None,
+    max_miss: float | None = None,
+    say: Callable[[str], None] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Iterator[Verdict]:
     """Judge every input; verdicts come as they are done, those of the faces of one input together.
@@ -226,21 +279,29 @@ def score(
         Whether verdicts come in the order of the inputs.
     prior : float, optional
         Share of fakes among such images, between 0 and 1: probabilities are moved to it, verdicts stay.
+    max_fpr, max_miss : float, optional
+        As `load_detector` takes them: move the operating points.
+    say : callable, optional
+        Called with a sentence where the calibration images are too few for such shares.
     progress : callable, optional
         Called with the number of inputs that are finished and that there are, None where that is not known.
 
     Raises
     ------
-    UnknownNameError, BundleError, FeatureMismatchError
+    UnknownNameError, BundleError, FeatureMismatchError, ValueError
         As `load_detector` raises them, at once.
     """
-    load_detector(model, faces)  # what is wrong with it shows before any process is started
+    setting = (model, faces, "cpu", max_fpr, max_miss)
+    detector = load_detector(*setting)  # what is wrong with it shows before any process is started
+    if say and (max_fpr is not None or max_miss is not None):
+        for sentence in too_few(_kept(detector.bundle), **_shares(max_fpr, max_miss)):
+            say(sentence)
     if workers != 1:
         inputs = list(inputs)  # here and not by a thread that feeds processes, where no interrupt would reach it
         workers = workers or (1 if len(inputs) < _FEW[faces] else cores())
     total = len(inputs) if isinstance(inputs, Sequence) else None
     chunks = _chunks(iter(inputs), 1 if total is None else _CHUNK[faces])  # what is still coming may not wait
-    job = partial(_score_chunk, model, faces, prior)
+    job = partial(_score_chunk, setting, prior)
     images = chain.from_iterable(map_jobs(job, chunks, workers=workers, ordered=ordered))
     return chain.from_iterable(counted(images, progress, total) if progress else images)
 
@@ -250,8 +311,8 @@ def _chunks(inputs: Iterator[Input], size: int) -> Iterator[list[Input]]:
         yield chunk
 
 
-def _score_chunk(model: str, faces: str, prior: float | None, chunk: list[Input]) -> list[list[Verdict]]:
-    detector = load_detector(model, faces)
+def _score_chunk(setting: _Setting, prior: float | None, chunk: list[Input]) -> list[list[Verdict]]:
+    detector = load_detector(*setting)
     images = detector.score_all([(entry, STDIN if isinstance(entry, bytes) else entry) for entry in chunk])
     return images if prior is None else [[_moved(verdict, prior) for verdict in image] for image in images]
 

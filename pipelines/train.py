@@ -1,34 +1,37 @@
 """Train a detector from cached features: fit, calibrate, measure once on the test groups, write the bundle."""
 
-import hashlib
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from features.embedding import network_of
+from features.embedding import LOGIT, network_of
 from features.errors import DatasetError, StoreError
+from features.profiles import forensic
 from features.store import FeatureStore
-from models.booster import BoosterParams, Fitted, Part, Progress, fit, to_onnx
-from models.bundle import NETWORK_ONNX, Trees, save
-from models.calibration import Calibration, OperatingPoints
+from models import novelty
+from models.booster import BoosterParams, Fitted, Progress, fit
+from models.bundle import CARD, NETWORK_ONNX, NOVELTY_ONNX, save
+from models.calibration import Calibration, OperatingPoints, calibration_scores
 from models.card import model_card
-from models.metrics import balanced, evaluate
+from models.fusion import FURTHER, fuse
+from models.intervals import evaluate
+from models.metrics import balanced
+from models.tree_text import to_onnx
+from models.trees import Start, Trees, add_up
 from models.weights import Weights
-from pipelines.dataset import HELD_BACK_PERCENT, SPLITS, held_back
-
-if TYPE_CHECKING:
-    import pandas
+from pipelines.dataset import HELD_BACK_PERCENT
+from pipelines.training_data import Data, read_data, read_learnt
 
 __all__ = ["train"]
 
 _LIBRARIES: Final = ("lightgbm", "numpy", "onnx", "opencv-python-headless", "pillow", "simplejpeg")
-_IDENTITY: Final = ["sha256", "variant", "label", "group", "split"]  # what makes training data the same data
+
+Score = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.floating[Any]]]
 
 
 def train(
@@ -46,7 +49,7 @@ def train(
 
     The training groups are fitted, the validation groups stop the fit, the calibration groups place the sigmoid and the
     operating points, and the test groups are scored once, at the end, by what is about to be written. Where a network
-    measured some of the features, only those training groups are fitted that were held back from it.
+    measured some of the features, they are fitted only on training groups that were held back from it.
 
     Parameters
     ----------
@@ -82,29 +85,35 @@ def train(
     """
     store = FeatureStore(cache)
     weights = _read_network(store)
-    data = _read(store, unseen=weights is not None)
-    _require_both_classes(data.rows, cache)
-    chosen = params or BoosterParams()
-    names = store.feature_set.names
-    fitted = fit(
-        data.part("train"), data.part("validation"), names, params=chosen, seed=seed, threads=threads, progress=progress
-    )
-    onnx = to_onnx(fitted.text)
+    data, names = read_data(store), store.feature_set.names
+    task = _Fit(store, data, params or BoosterParams(), seed, threads, progress)
+    grown = task.fused() if weights else task.plain()
+    onnx = to_onnx(grown.fitted.text)
     trees = Trees(onnx)
-    calibration, points = _calibrate(trees, data.part("calibration"))
+
+    def score(values: npt.NDArray[np.float32]) -> npt.NDArray[np.floating[Any]]:
+        return add_up(trees, grown.start, values, names)
+
+    alien = _novelty(data, names, forensic(store.feature_set).names)
+    calibration, points, kept = _calibrate(score, data)
     manifest = {
         "name": name or store.feature_set.profile,
         "feature_set": store.feature_set.to_json(),
         "feature_names": list(names),
         "calibration": calibration.to_json(),
         "operating_points": points.to_json(),
-        "training": _record(data, fitted, chosen, seed),
-        "metrics": _test(trees, calibration, points, data, seed=seed, resamples=resamples),
+        "calibration_scores": kept,
+        "training": _record(data, store.faces, task, grown),
+        "metrics": _test(score, calibration, points, data, seed=seed, resamples=resamples),
         "libraries": {library: version(library) for library in _LIBRARIES},
+        **({"novelty": alien[1]} if alien else {}),
+        **({"start": grown.start.to_json()} if grown.start else {}),
         **({"network": dict(weights.record)} if weights else {}),
     }
-    files = {"booster.onnx": onnx, "booster.txt": fitted.text.encode(), "MODEL_CARD.md": model_card(manifest).encode()}
-    return save(out, manifest, files | ({NETWORK_ONNX: weights.onnx} if weights else {}))
+    files = {"booster.onnx": onnx, "booster.txt": grown.fitted.text.encode()}
+    files |= {NOVELTY_ONNX: alien[0]} if alien else {}
+    files |= {NETWORK_ONNX: weights.onnx} if weights else {}
+    return save(out, manifest, {**files, CARD: model_card(manifest).encode()})
 
 
 def _read_network(store: FeatureStore) -> Weights | None:
@@ -124,112 +133,101 @@ def _read_network(store: FeatureStore) -> Weights | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Data:
-    """Labelled rows and their values, (n, d) float32.
+class _Grown:
+    """A fitted booster, what its scores start from, and what else the record says of the fit."""
 
-    `faces` is what the store says of how faces were found; `left_out` counts what cannot be trained on, by reason.
-    """
-
-    rows: "pandas.DataFrame"
-    values: npt.NDArray[np.float32]
-    faces: str
-    left_out: Mapping[str, int]
-
-    def mask(self, split: str) -> npt.NDArray[np.bool_]:
-        """Choose the rows of one part."""
-        return (self.rows["split"] == split).to_numpy()
-
-    def part(self, split: str) -> Part:
-        """Take the values and labels of one part."""
-        mask = self.mask(split)
-        return Part(self.values[mask], self.rows["label"].to_numpy(np.int64)[mask])
+    fitted: Fitted
+    start: Start | None = None
+    record: dict[str, Any] = field(default_factory=dict)
 
 
-def _read(store: FeatureStore, *, unseen: bool) -> _Data:
-    """Join features and manifest: each image once, whatever the number of paths it was found under.
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What a fit takes."""
 
-    Perturbed variants of an image serve training only; with `unseen`, only the training groups do that are held back.
-    """
-    import pandas
+    store: FeatureStore
+    data: Data
+    params: BoosterParams
+    seed: int
+    threads: int
+    progress: Progress | None
 
-    manifest = store.manifest()
-    sound = manifest[manifest["error"].fillna("") == ""].sort_values("path")
-    torn = sound.groupby("sha256")["label"].transform("nunique") > 1
-    images = sound[~torn].drop_duplicates("sha256").set_index("sha256")
-    features = store.load()
-    missing = len(images.index.difference(pandas.Index(features.sha256)))
-    if missing:
-        raise DatasetError(f"{missing} of {len(images)} images have no features yet; run the same extract again")
-    rows = pandas.DataFrame({"sha256": features.sha256, "variant": features.variant}).join(images, on="sha256")
-    train = rows["split"] == "train"
-    seen = train & unseen & ~rows["group"].fillna("").map(held_back).astype(bool)
-    used = (rows["split"].notna() & ~seen & (train | (rows["variant"] == ""))).to_numpy()
-    values = features.values if used.all() else features.values[used]
-    left_out = {
-        "failed": len(manifest) - len(sound),
-        "labelled_both": int(torn.sum()),
-        "repeated": len(sound) - int(torn.sum()) - len(images),
-        **({"left_to_network": int((seen & (rows["variant"] == "")).sum())} if unseen else {}),
-    }
-    return _Data(rows[used].reset_index(drop=True).astype({"label": int}), values, store.faces, left_out)
+    def plain(self) -> _Grown:
+        """Fit one booster on the training part."""
+        train, validation = self.data.part("train"), self.data.part("validation")
+        return _Grown(fit(train, validation, self.store.feature_set.names, **self._how))
 
+    def fused(self) -> _Grown:
+        """Fit a booster in two stages: on what the network learnt from, then on what was held back from it."""
+        train, validation = self.data.part("train"), self.data.part("validation")
+        learnt = read_learnt(self.store)
+        names = self.store.feature_set.names
+        fused = fuse(learnt.part("train"), train, validation, names, LOGIT, **self._how)
+        record = {
+            "further_params": asdict(FURTHER),
+            "stages": list(fused.stages),
+            "forensic_trees": {
+                "rows": {"train": learnt.counts["train"]},
+                "variants": learnt.variants,
+                "groups": {"train": learnt.groups["train"]},
+                "data_digest": learnt.digest,
+            },
+        }
+        return _Grown(fused.fitted, fused.start, record)
 
-def _counts(rows: "pandas.DataFrame") -> dict[str, dict[str, int]]:
-    """Count reals and fakes in each part."""
-    return {
-        split: {name: int(np.sum(labels == label)) for label, name in enumerate(("real", "fake"))}
-        for split, labels in ((split, rows["label"][rows["split"] == split]) for split in SPLITS)
-    }
-
-
-def _require_both_classes(rows: "pandas.DataFrame", cache: str | os.PathLike[str]) -> None:
-    for split, counts in _counts(rows).items():
-        if not all(counts.values()):
-            raise DatasetError(
-                f"{os.fspath(cache)}: the {split} part has {counts['real']} real and {counts['fake']} fake images;"
-                " every part needs both: give more groups of images"
-            )
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"params": self.params, "seed": self.seed, "threads": self.threads, "progress": self.progress}
 
 
-def _calibrate(trees: Trees, part: Part) -> tuple[Calibration, OperatingPoints]:
-    scores = trees.scores(part.values)
+def _calibrate(score: Score, data: Data) -> tuple[Calibration, OperatingPoints, dict[str, list[float]]]:
+    """Place sigmoid and operating points on the calibration part; returns its probabilities by class too."""
+    part = data.part("calibration")
+    scores = score(part.values)
     calibration = Calibration.fit(scores, part.labels)
-    return calibration, OperatingPoints.fit(calibration.probability(scores), part.labels)
+    probabilities = calibration.probability(scores)
+    points = OperatingPoints.fit(probabilities, part.labels)
+    return calibration, points, calibration_scores(probabilities, part.labels)
 
 
-def _record(data: _Data, fitted: Fitted, params: BoosterParams, seed: int) -> dict[str, Any]:
+def _novelty(data: Data, names: Sequence[str], counted: Sequence[str]) -> tuple[bytes, dict[str, Any]] | None:
+    """Learn what the training images are like in all their forms, and from which distance on an image is unlike them.
+
+    None where there are too few calibration images to say so; `counted` are the features that count.
+    """
+    onnx = novelty.fit(data.values, np.flatnonzero(data.mask("train")), np.flatnonzero(np.isin(names, counted)))
+    distances = novelty.Novelty(onnx, 1.0).distances(data.part("calibration").values)
+    if (limit := novelty.limit(distances)) is None:
+        return None
+    return onnx, {"limit": limit, "share": novelty.EXCEEDED, "images": len(distances)}
+
+
+def _record(data: Data, faces: str, task: _Fit, grown: _Grown) -> dict[str, Any]:
     """Say what the detector was trained on and how, with nothing that tells time or place."""
-    images = data.rows[data.rows["variant"] == ""]
-    variants = data.rows["variant"][data.rows["variant"] != ""].value_counts().sort_index()
-    counts = _counts(images)
+    counts = data.counts
     return {
-        "data_digest": _digest(data.rows),
-        "sources": {str(source): int(n) for source, n in images["source"].value_counts().sort_index().items()},
+        "data_digest": data.digest,
+        "sources": {str(source): int(n) for source, n in data.images["source"].value_counts().sort_index().items()},
         "rows": counts,
-        "faces": data.faces,
-        "variants": {str(variant): int(n) for variant, n in variants.items()},
-        "groups": {split: int(data.rows["group"][data.rows["split"] == split].nunique()) for split in SPLITS},
+        "faces": faces,
+        "variants": data.variants,
+        "groups": data.groups,
         "left_out": dict(data.left_out),
         "priors": {"training_fake": counts["train"]["fake"] / sum(counts["train"].values()), "calibrated_fake": 0.5},
-        "params": asdict(params),
-        "seed": seed,
-        "best_iteration": fitted.best_iteration,
-        "validation_auc": fitted.validation_auc,
+        "params": asdict(task.params),
+        "seed": task.seed,
+        "best_iteration": grown.fitted.best_iteration,
+        "validation_auc": grown.fitted.validation_auc,
+        **grown.record,
     }
-
-
-def _digest(rows: "pandas.DataFrame") -> str:
-    """Sha256 over the images, their labels and parts, in order of their digests."""
-    table = sorted([str(value) for value in row] for row in rows[_IDENTITY].itertuples(index=False))
-    return hashlib.sha256(json.dumps(table).encode()).hexdigest()
 
 
 def _test(
-    trees: Trees, calibration: Calibration, points: OperatingPoints, data: _Data, *, seed: int, resamples: int
+    score: Score, calibration: Calibration, points: OperatingPoints, data: Data, *, seed: int, resamples: int
 ) -> dict[str, Any]:
     """Measure on the test part: all of it, and as many fakes as reals."""
     part, rows = data.part("test"), data.rows[data.mask("test")]
-    probabilities = calibration.probability(trees.scores(part.values))
+    probabilities = calibration.probability(score(part.values))
     groups, digests = rows["group"].to_numpy(), rows["sha256"].to_numpy()
     chosen = {"test_balanced": balanced(part.labels, digests), "test": np.arange(len(rows))}
     return {

@@ -1,8 +1,8 @@
 """A block, a store and a detector small enough for tests of everything behind the features.
 
-    python -m tests.toy tests/archives/format-1
+    python -m tests.toy tests/archives/format-2
 
-makes the archived bundle of the format version in force, and `format-1.json` beside it with rows and their
+makes the archived bundle of the format version in force, and `format-2.json` beside it with rows and their
 probabilities. Run it once for a new version, under a new name; what is archived is never made again.
 """
 
@@ -92,7 +92,7 @@ def fill(root: Path, columns: Mapping[str, list[Any]], n: int = 8, shards: int =
 def _archive(path: Path) -> None:
     cache = path.with_suffix(".cache")
     with registered():
-        train(fill(cache, table()), path, name="toy", params=QUICK, resamples=20, threads=1)
+        train(fill(cache, table(2400)), path, name="toy", params=QUICK, resamples=20, threads=1)
         values = vectors([0, 1] * 8, seed=1)
         rows = {"values": values.tolist(), "probabilities": load(path).probability(values).tolist()}
     path.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from features.decode import Pixels
-from features.perturb import blur, jpeg, noise, reframe, rescale, tone
+from features.perturb import blur, double_jpeg, jpeg, noise, reframe, rescale, screenshot, tone, webp
 from tests.images import photo
 
 PERTURBATIONS: dict[str, Callable[[Pixels], Pixels]] = {
     "jpeg": lambda bgr: jpeg(bgr, 60),
+    "double_jpeg": lambda bgr: double_jpeg(bgr, 70, 60),
+    "webp": lambda bgr: webp(bgr, 60),
+    "screenshot": lambda bgr: screenshot(bgr, 0.7, 0.5, 80),
     "rescale": lambda bgr: rescale(bgr, 40),
     "blur": lambda bgr: blur(bgr, 1.5),
     "noise": lambda bgr: noise(bgr, 5.0, np.random.default_rng(1)),
@@ -45,7 +48,7 @@ def test_same_size_same_result_and_the_image_is_left_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(PERTURBATIONS) - {"noise", "tone"}))
 def test_a_flat_image_stays_flat(name: str) -> None:
-    assert np.abs(PERTURBATIONS[name](flat(90, 120, 150)).astype(int) - (90, 120, 150)).max() <= 2
+    assert np.abs(PERTURBATIONS[name](flat(90, 120, 150)).astype(int) - (90, 120, 150)).max() <= 3
 
 
 def test_jpeg_loses_more_at_lower_quality_and_keeps_the_channels_in_order() -> None:
@@ -156,3 +159,27 @@ def test_reframe_to_twice_shows_the_image_reduced_within_its_mirror() -> None:
     assert np.array_equal(wide[12:36, 16:48], cv2.resize(image, (32, 24), interpolation=cv2.INTER_AREA))
     around = np.pad(image, ((24, 24), (32, 32), (0, 0)), mode="reflect")
     assert np.array_equal(wide, cv2.resize(around, (64, 48), interpolation=cv2.INTER_AREA))
+
+
+def apart(one: Pixels, other: Pixels) -> float:
+    return float(np.abs(one.astype(int) - other).mean())
+
+
+def test_the_second_jpeg_lies_on_another_grid() -> None:
+    image = photo(2, 96)
+    once = jpeg(image, 30)
+    assert apart(jpeg(once, 30), once) < 0.5  # the same grid and table: hardly anything is left to lose
+    assert apart(double_jpeg(image, 30, 30), once) > 1
+
+
+def test_less_quality_loses_more() -> None:
+    image = photo(3, 96)
+    assert apart(webp(image, 95), image) < apart(webp(image, 40), image) < apart(webp(image, 5), image)
+
+
+def test_a_screenshot_sharpens_and_loses_what_the_screen_cannot_show() -> None:
+    edge = np.where(np.arange(64) < 32, 60, 190).astype(np.uint8)
+    image = np.ascontiguousarray(np.broadcast_to(edge[None, :, None], (64, 64, 3)))
+    assert screenshot(image, 1.0, 0.8, 95).max() > 200  # beyond the edge: sharpening overshoots
+    fine = photo(4, 96)
+    assert apart(screenshot(fine, 0.4, 0.0, 95), fine) > apart(screenshot(fine, 0.8, 0.0, 95), fine)

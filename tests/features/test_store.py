@@ -269,7 +269,7 @@ def test_tidying_drops_what_is_held_twice_and_sets_the_rest_aside(store: Feature
     partly = store.write_shard(COLOR, keys(2, 9), rows(COLOR, 2))
     live = store.write_shard(BOTH, keys(1, 2, 3), rows(BOTH, 3))
     twice = store.write_shard(BOTH, keys(3), rows(BOTH, 1))
-    store.tidy(BOTH.digest)
+    store.tidy(BOTH)
     assert not covered.exists()
     assert partly.with_suffix(".stale").exists()
     assert (live.exists(), twice.exists()) == (True, False)
@@ -279,8 +279,8 @@ def test_tidying_drops_what_is_held_twice_and_sets_the_rest_aside(store: Feature
 
 def test_stale_rows_come_back_when_their_feature_set_does(store: FeatureStore) -> None:
     store.write_shard(COLOR, keys(1, 2), rows(COLOR, 2))
-    store.tidy(BOTH.digest)
+    store.tidy(BOTH)
     with pytest.raises(StoreError):
         store.load()
-    store.tidy(COLOR.digest)
+    store.tidy(COLOR)
     assert len(store.load().sha256) == 2

@@ -13,8 +13,10 @@ import pytest
 
 from features.errors import BundleError, FeatureMismatchError, OutputError, UnknownNameError
 from models import bundle, files
-from models.booster import BoosterParams, Part, fit, to_onnx
-from models.bundle import FILES, Trees, inspect, load, resolve, save, verify
+from models.booster import BoosterParams, Part, fit
+from models.bundle import CARD, FILES, inspect, load, resolve, save, verify
+from models.tree_text import to_onnx
+from models.trees import Trees
 from models.verdict import ModelRef
 from pipelines.engine import map_jobs
 from tests import toy
@@ -149,11 +151,11 @@ def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     assert len(verify(copy)) == 1
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_an_unknown_format_version_is_named(copy: Path, version: object) -> None:
     edit(copy, lambda manifest: manifest.update(format_version=version))
     for read in (load, inspect):
-        with pytest.raises(BundleError, match=rf"format_version {version!r} is not known; this version reads 1"):
+        with pytest.raises(BundleError, match=rf"format_version {version!r} is not known; this version reads 1 to 2"):
             read(copy)
 
 
@@ -235,10 +237,59 @@ def test_verify_lists_everything(copy: Path) -> None:
     found = verify(copy)
     assert [problem.partition(": ")[0].rpartition("/")[2] for problem in found] == [
         "booster.txt",
-        "MODEL_CARD.md",
         "notes.txt",
     ]
     assert verify(copy / "nowhere") == [f"{copy / 'nowhere' / MANIFEST}: no such file or directory"]
+
+
+def test_the_card_may_be_written_anew(bundle_folder: Path, copy: Path) -> None:
+    (copy / CARD).write_text("# Measured again\n")
+    assert verify(copy) == []
+    assert load(copy).digest == load(bundle_folder).digest
+
+
+def test_a_start_is_added_to_the_trees(bundle_folder: Path, copy: Path) -> None:
+    names = toy.toy_set().names
+    start = {"names": [names[6], names[1]], "weights": [2.0, -0.5], "means": [0.25, 1.0]}
+    edit(copy, lambda manifest: manifest.update(start=start))
+    detector, plain, values = load(copy), load(bundle_folder), toy.vectors([0, 1] * 20, seed=5)
+    added = 2.0 * (values[:, 6].astype(float) - 0.25) - 0.5 * (values[:, 1].astype(float) - 1.0)
+    np.testing.assert_array_equal(detector.scores(values), plain.scores(values) + added)
+    np.testing.assert_array_equal(
+        detector.probability(values), detector.calibration.probability(detector.scores(values))
+    )
+    assert (
+        np.concatenate([detector.probability(row[None]) for row in values]).tobytes()
+        == detector.probability(values).tobytes()
+    )
+    both = detector.scores(values[:2]).mean()
+    assert detector.probability(values[:2], [2]).tolist() == detector.calibration.probability([both]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"names": ["toy.moments.value.9"]}, "names 'toy.moments.value.9', which is no feature"),
+        ({"weights": []}, "not one weight and one mean for each name"),
+        ({"means": [float("inf")]}, "no finite number"),
+        ({"weights": None}, "malformed"),
+    ],
+)
+def test_a_malformed_start_is_refused(copy: Path, change: dict[str, Any], cause: str) -> None:
+    start = {"names": [toy.toy_set().names[0]], "weights": [1.0], "means": [0.0]}
+    edit(copy, lambda manifest: manifest.update(start=start | change))
+    with pytest.raises(BundleError, match=cause):
+        load(copy)
+
+
+def test_novelty_without_its_limit_is_refused(tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(ARCHIVES / "format-2", tmp_path / "copy"))
+    found = load(copied).novelty
+    assert found is not None
+    assert found.limit == inspect(copied)["novelty"]["limit"]
+    edit(copied, lambda manifest: manifest.pop("novelty"))
+    with pytest.raises(BundleError, match="malformed: KeyError: 'novelty'"):
+        load(copied)
 
 
 def test_verify_tells_what_only_loading_shows(copy: Path) -> None:

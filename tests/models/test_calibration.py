@@ -1,6 +1,8 @@
 """The sigmoid against an independent minimiser, and the operating points against their definition."""
 
+import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
-from models.calibration import Calibration, Floats, OperatingPoints, with_prior
+from features.errors import BundleError
+from models.calibration import Calibration, Floats, OperatingPoints, calibration_scores, too_few, with_prior
 
 RNG = np.random.default_rng(5)
 
@@ -111,6 +114,7 @@ def test_unknown_method_and_crossed_points_are_refused() -> None:
         OperatingPoints.from_json({"fake_from": 0.2, "real_below": 0.4})
 
 
+shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
 probabilities = st.lists(st.integers(0, 50).map(lambda i: i / 50), min_size=1, max_size=260)
 
 
@@ -150,6 +154,87 @@ def test_classes_far_apart_leave_nothing_uncertain(real: float, fake: float, poi
     points = OperatingPoints.fit(np.repeat([real, fake], 10), np.repeat([0, 1], 10))
     assert points == OperatingPoints(point, point)
     assert (points.decide(real), points.decide(fake)) == ("real", "fake")
+
+
+@pytest.mark.parametrize(
+    ("max_fpr", "max_miss", "fake_from", "real_below"),
+    [
+        (0.005, 0.1, 0.995, 0.1),  # one real, ten fakes
+        (0.05, 0.01, 0.95, 0.01),
+        (0.0149, 0.0001, 0.99, 0.0),  # two reals; no fake, so that none is called real
+        (0.001, 0.5, np.nextafter(0.995, 2), 0.5),  # no real: above all of them
+    ],
+)
+def test_points_for_other_shares_by_hand(max_fpr: float, max_miss: float, fake_from: float, real_below: float) -> None:
+    values, labels = np.concatenate([np.arange(200) / 200, np.arange(100) / 100]), np.repeat([0, 1], [200, 100])
+    points = OperatingPoints.fit(values, labels, max_fpr=max_fpr, max_miss=max_miss)
+    assert points == OperatingPoints(fake_from, real_below)
+
+
+def test_wide_shares_meet_in_one_point() -> None:
+    values, labels = np.concatenate([np.arange(200) / 200, np.arange(100) / 100]), np.repeat([0, 1], [200, 100])
+    assert OperatingPoints.fit(values, labels, max_fpr=0.5, max_miss=0.6) == OperatingPoints(0.5, 0.5)
+    assert OperatingPoints.fit(values, labels, max_fpr=0.3, max_miss=0.9) == OperatingPoints(0.7, 0.7)
+
+
+@given(reals=probabilities, fakes=probabilities, max_fpr=shares, max_miss=shares)
+def test_points_keep_the_promises_that_are_asked_for(
+    reals: list[float], fakes: list[float], max_fpr: float, max_miss: float
+) -> None:
+    values, labels = np.array(reals + fakes), np.repeat([0, 1], [len(reals), len(fakes)])
+    kept = json.loads(json.dumps(calibration_scores(values, labels)))
+    points = OperatingPoints.of_scores(kept, max_fpr=max_fpr, max_miss=max_miss)
+    assert points == OperatingPoints.fit(values, labels, max_fpr=max_fpr, max_miss=max_miss)
+    assert points.real_below <= points.fake_from
+    assert sum(p >= points.fake_from for p in reals) <= max_fpr * len(reals)
+    assert sum(p < points.real_below for p in fakes) <= max_miss * len(fakes)
+    notes = too_few(kept, max_fpr=max_fpr, max_miss=max_miss)
+    if any("for fake" in note for note in notes):
+        assert points.fake_from > max(reals)
+    if any("for real" in note for note in notes):
+        assert points.real_below <= min(fakes)
+
+
+def test_the_usual_shares_give_the_usual_points_from_what_is_kept() -> None:
+    scores, labels = sample(638, 1536)
+    values = Calibration(1.2, -0.4).probability(scores)
+    kept = calibration_scores(values, labels)
+    assert OperatingPoints.of_scores(kept) == OperatingPoints.fit(values, labels)
+    assert OperatingPoints.of_scores(kept, max_fpr=0.01, max_miss=0.05) == OperatingPoints.fit(values, labels)
+
+
+def test_scores_are_kept_by_class_and_in_order() -> None:
+    kept = calibration_scores(np.array([0.9, 0.2, 0.7, 1 / 3]), np.array([1, 0, 1, 0]))
+    assert kept == {"real": [0.2, 1 / 3], "fake": [0.7, 0.9]}
+
+
+def test_shares_of_less_than_one_image_are_told() -> None:
+    kept = {"real": [0.1] * 600, "fake": [0.9] * 1500}
+    assert too_few(kept) == []
+    assert too_few(kept, max_fpr=1 / 600, max_miss=1 / 1500) == []
+    assert too_few(kept, max_fpr=0.0001, max_miss=0.0005) == [
+        "600 real calibration images are too few for a share of 0.0001 false positives: the point for fake lies above"
+        " all of them",
+        "1500 fake calibration images are too few for a share of 0.0005 misses: the point for real lies below all of"
+        " them",
+    ]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 5.0, float("nan")])
+def test_impossible_shares_are_refused(share: float) -> None:
+    values, labels = np.array([0.1, 0.9]), np.array([0, 1])
+    with pytest.raises(ValueError, match=f"max_fpr lies between 0 and 1, both excluded, not {share:g}"):
+        OperatingPoints.fit(values, labels, max_fpr=share)
+    with pytest.raises(ValueError, match="max_miss lies between"):
+        OperatingPoints.fit(values, labels, max_miss=share)
+
+
+@pytest.mark.parametrize(
+    "kept", [{"real": [0.1]}, {"real": [], "fake": [0.9]}, {"real": [0.1], "fake": [1.5]}, {"real": "a", "fake": [0]}]
+)
+def test_malformed_scores_are_refused(kept: Any) -> None:
+    with pytest.raises(BundleError, match="malformed calibration scores"):
+        OperatingPoints.of_scores(kept)
 
 
 def test_prior_follows_bayes() -> None:

@@ -1,27 +1,31 @@
 """The full path: a store that a network measured, the detector trained on it, its verdicts without torch."""
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pytest
 
 import cli
-from benchmarks import ablation
+from benchmarks import ablation, fusion
 from benchmarks.stages import NETWORK, Stages
 from features import device, spec
 from features.device import Device
-from features.embedding import network_of, open_network
+from features.embedding import LOGIT, network_of, open_network
 from features.errors import BundleError, DatasetError, FeatureMismatchError, StoreError
 from features.frame import Frame
-from features.profiles import feature_set
+from features.profiles import feature_set, forensic
 from features.store import MANIFEST_COLUMNS, FeatureStore
 from models.bundle import load, save, verify
 from models.cnn import Settings
+from models.metrics import roc_auc
 from models.weights import RECORD, Weights
 from pipelines import network_run
 from pipelines.dataset import Sample, held_back, read_dataset
@@ -29,6 +33,7 @@ from pipelines.extract import Summary, extract
 from pipelines.score import load_detector
 from pipelines.train import train
 from pipelines.train_network import train_network
+from pipelines.training_data import read_data
 from tests.images import corpus
 from tests.networks import onnx_of, training_folder
 from tests.toy import QUICK
@@ -83,10 +88,28 @@ def test_a_store_holds_both_and_keeps_its_network(samples: list[Sample], cache: 
     store, weights = FeatureStore(cache), Weights.read(network)
     assert store.feature_set == feature_set("full", weights.params)
     assert (cache / "network.onnx").read_bytes() == weights.onnx == onnx_of()
-    loaded, manifest, session = store.load(), store.manifest(), load_session(cache)
-    for path, sha256 in list(zip(manifest["path"], manifest["sha256"], strict=True))[::20]:
-        row = list(zip(loaded.sha256, loaded.variant, strict=True)).index((sha256, ""))
-        assert loaded.values[row].tobytes() == store.feature_set.measure([Frame.load(path)], session)[0].tobytes()
+    session = load_session(cache)
+    parts = {True: store.load(forensic(store.feature_set).names), False: store.load()}
+    rows = {learnt: list(zip(part.sha256, part.variant, strict=True)) for learnt, part in parts.items()}
+    for sample in samples[::20]:
+        key = hashlib.sha256(Path(sample.path).read_bytes()).hexdigest(), ""
+        expected = store.feature_set.measure([Frame.load(sample.path)], session)[0]
+        for learnt, part in parts.items():
+            if learnt or not is_learnt(sample):
+                assert part.values[rows[learnt].index(key)].tobytes() == expected[: len(part.names)].tobytes()
+    assert len(rows[True]) == len(samples) + sum(sample.split == "train" for sample in samples)
+
+
+def test_the_network_measures_nothing_that_it_may_have_learnt_from(samples: list[Sample], cache: Path) -> None:
+    learnt = {hashlib.sha256(Path(s.path).read_bytes()).hexdigest() for s in samples if is_learnt(s)}
+    measured = set(FeatureStore(cache).load().sha256)
+    assert learnt
+    assert not measured & learnt
+    assert measured | learnt == set(FeatureStore(cache).manifest()["sha256"])
+
+
+def is_learnt(sample: Sample) -> bool:
+    return sample.split == "train" and not held_back(sample.group)
 
 
 def load_session(cache: Path) -> spec.Session:
@@ -96,7 +119,7 @@ def load_session(cache: Path) -> spec.Session:
 def test_a_store_of_profile_fast_is_extended_by_what_is_new(
     samples: list[Sample], network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few, out = samples[:8], tmp_path / "c"
+    few, out = [sample for sample in samples if not is_learnt(sample)][:8], tmp_path / "c"
     run(few, out, profile="fast")
     before = FeatureStore(out).load()
 
@@ -111,10 +134,15 @@ def test_a_store_of_profile_fast_is_extended_by_what_is_new(
     assert after.values[:, len(before.names) :].std(axis=0).max() > 0
     assert run(few, out, network=network).cached == 8
     assert run(few, out, profile="fast").profile == "full"  # a store that holds more keeps holding more
+    learnt = [sample for sample in samples if is_learnt(sample)][:3]
+    monkeypatch.undo()
+    assert (run([*few, *learnt], out, network=network).done, run(learnt, out, network=network).cached) == (3, 3)
+    assert len(FeatureStore(out).load().sha256) == 8
+    assert len(FeatureStore(out).load(before.names).sha256) == 11
 
 
 def test_another_network_measures_anew(samples: list[Sample], network: str, other_network: str, tmp_path: Path) -> None:
-    few, out = samples[:4], tmp_path / "c"
+    few, out = [sample for sample in samples if not is_learnt(sample)][:4], tmp_path / "c"
     first = run(few, out, network=network)
     second = run(few, out, network=other_network)
     assert (second.done, second.cached) == (4, 0)
@@ -177,15 +205,17 @@ def test_the_booster_learns_only_from_groups_that_the_network_never_saw(
     assert rows == {"real": len(unseen) / 2, "fake": len(unseen) / 2}
     assert manifest["training"]["variants"] == {"mirror": len(unseen)}
     assert manifest["training"]["groups"]["train"] == len({sample.group for sample in unseen})
-    assert manifest["training"]["left_out"]["left_to_network"] == len(seen)
+    forensic_trees = manifest["training"]["forensic_trees"]
+    assert forensic_trees["rows"]["train"] == {"real": len(seen) / 2, "fake": len(seen) / 2}
+    assert forensic_trees["variants"] == {"mirror": len(seen)}
     assert manifest["network"] == Weights.read(network).record
     card = (bundle / "MODEL_CARD.md").read_text()
-    assert f"learnt from 60 other training groups, {len(seen)} images of which are here" in card
+    assert f"on the {len(seen) // 2} real and {len(seen) // 2} fake images" in " ".join(card.split())
     assert "--profile full --network NETWORK --variant mirror --out CACHE" in card
     assert "train-network DATASET... --out NETWORK" in card
 
 
-def test_what_the_network_saw_changes_nothing(samples: list[Sample], bundle: Path, copy: Path) -> None:
+def test_without_what_the_network_learnt_from_there_are_no_forensic_trees(copy: Path) -> None:
     store = FeatureStore(copy)
     manifest = store.manifest()
     kept = [
@@ -193,8 +223,29 @@ def test_what_the_network_saw_changes_nothing(samples: list[Sample], bundle: Pat
         if split != "train" or held_back(group)
     ]  # fmt: skip
     store.write_manifest({name: manifest[name].iloc[kept].tolist() for name in MANIFEST_COLUMNS})
-    fit(copy, copy.parent / "bundle")
-    assert (copy.parent / "bundle" / "booster.txt").read_bytes() == (bundle / "booster.txt").read_bytes()
+    with pytest.raises(DatasetError, match="the train part has 0 real and 0 fake images for the forensic trees"):
+        fit(copy, copy.parent / "bundle")
+
+
+def test_the_first_trees_see_nothing_of_the_network(bundle: Path) -> None:
+    detector = load(bundle)
+    width = len(forensic(detector.feature_set).names)
+    fields = re.findall(r"^split_feature=(.*)$", (bundle / "booster.txt").read_text(), re.MULTILINE)
+    highest = [max(map(int, field.split()), default=0) for field in fields]
+    first, second = detector.manifest["training"]["stages"]
+    assert len(highest) == first + second == detector.manifest["training"]["best_iteration"]
+    assert max(highest[:first]) < width
+
+
+def test_a_score_is_the_start_and_what_lightgbm_makes_of_its_text(bundle: Path, cache: Path) -> None:
+    detector, values = load(bundle), FeatureStore(cache).load().values
+    start = detector.start
+    assert start is not None
+    assert start.names == (LOGIT,)
+    logits = values[:, detector.feature_set.names.index(LOGIT)].astype(np.float64)
+    trees = lightgbm.Booster(model_str=(bundle / "booster.txt").read_text()).predict(values, raw_score=True)
+    expected = trees + start.weights[0] * (logits - start.means[0])
+    np.testing.assert_allclose(detector.scores(values), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("training", "held"), [({"held_back": {"percent": 10}}, "10"), ({}, "no")])
@@ -226,7 +277,7 @@ def test_what_train_network_leaves_is_what_extract_and_train_take(
     run(samples, tmp_path / "cache", network=str(tmp_path / "network"))
     manifest = fit(tmp_path / "cache", tmp_path / "bundle")
     assert manifest["network"]["training"] == record["training"]
-    left = manifest["training"]["left_out"]["left_to_network"]
+    left = sum(manifest["training"]["forensic_trees"]["rows"]["train"].values())
     assert left == sum(record["training"]["rows"]["train"].values())
     assert sum(manifest["training"]["rows"]["train"].values()) == record["training"]["held_back"]["rows"]
     assert verify(tmp_path / "bundle") == []
@@ -350,3 +401,17 @@ def test_the_network_is_timed_as_what_its_blocks_share(bundle: Path, samples: li
         "embedding.stages",
         "embedding.logit",
     ]
+
+
+def test_the_ways_to_decide_together_are_compared(bundle: Path, cache: Path, small_detector: Path) -> None:
+    found = fusion.measure(bundle, cache, params=QUICK, resamples=20)
+    assert next(iter(found["ways"])) == "network alone"
+    assert list(found["ways"])[-1] == "two stages"
+    assert found["over_network_alone"]["two stages"] == found["two_stages_over"]["network alone"]
+    manifest, data = load(bundle).manifest, read_data(FeatureStore(cache))
+    assert found["images"] == manifest["training"]["rows"]["calibration"] == data.counts["calibration"]
+    part = data.part("calibration")
+    own = roc_auc(part.labels, load(bundle).probability(part.values), np.ones(len(part.labels)))
+    assert found["ways"]["two stages"]["auc"]["value"] == own
+    with pytest.raises(BundleError, match="not a detector of profile full"):
+        fusion.measure(small_detector, cache)

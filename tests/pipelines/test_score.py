@@ -3,18 +3,24 @@
 The images here are textures, taken whole; `test_score_faces` looks for faces.
 """
 
+import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from features.errors import BundleError, UnknownNameError
+from features.frame import Frame, load_pixels
 from models.bundle import Bundle
+from models.calibration import OperatingPoints
+from models.novelty import Floats, Novelty, Values, fit
 from models.verdict import Verdict
 from pipelines import score as module
 from pipelines.inputs import Input
@@ -109,6 +115,116 @@ def test_what_is_uncertain_says_why(detector: Detector, monkeypatch: pytest.Monk
     points = detector.bundle.points
     reason = f"between the points for real ({points.real_below:.4f}) and for fake ({points.fake_from:.4f})"
     assert detector.score(photo(1)).reason == reason
+
+
+class Far:
+    """Stands in for a Novelty: every view is at the distances given, one after another, and the limit is 1."""
+
+    def __init__(self, *distances: float) -> None:
+        self.left = list(distances)
+        self.calls: list[int] = []
+
+    def distances(self, values: Values) -> Floats:
+        self.calls.append(len(values))
+        taken, self.left = self.left[: len(values)], self.left[len(values) :]
+        return np.array(taken)
+
+    def judge(self, distances: Sequence[float]) -> str | None:
+        return f"too far: {distances}" if max(distances) > 1 else None
+
+
+def strange(detector: Detector, *distances: float) -> Detector:
+    return replace(detector, bundle=replace(detector.bundle, novelty=cast(Novelty, Far(*distances))))
+
+
+def test_what_is_strange_gets_a_probability_and_no_verdict(detector: Detector, images: list[str]) -> None:
+    plain = detector.score(images[0])
+    far = strange(detector, 1.5).score(images[0])
+    assert far == replace(plain, verdict="uncertain", reason="too far: [1.5]")
+    assert strange(detector, 1.0).score(images[0]) == plain
+
+
+def test_distances_are_measured_once_for_all_images(detector: Detector, images: list[str], tmp_path: Path) -> None:
+    bad = tmp_path / "cut.jpg"
+    bad.write_bytes(BAD["cut.jpg"][0])
+    one = strange(detector, 0.5, 2.0, 0.5)
+    rows = one.score_all([(path, path) for path in (images[0], str(bad), images[1], images[2])])
+    assert [row[0].reason is not None and "too far" in row[0].reason for row in rows] == [False, False, True, False]
+    assert cast(Far, one.bundle.novelty).calls == [3]
+
+
+def test_a_reason_names_all_that_withholds_a_verdict(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = strange(detector, 2.0).score(photo(1, 95))
+    assert small.verdict == "uncertain"
+    assert small.reason is not None
+    assert re.fullmatch(r"95x95 pixels; enlarged.*; too far: \[2\.0\]", small.reason)
+    monkeypatch.setattr(type(detector.bundle), "decide", lambda self, probability: "uncertain")
+    assert strange(detector, 2.0).score(photo(1)).reason == "too far: [2.0]"  # the points no longer matter
+
+
+def test_a_real_novelty_judges_alone_as_in_company(detector: Detector, images: list[str]) -> None:
+    values = detector.bundle.measure([Frame.of(load_pixels(Path(path).read_bytes())) for path in images])
+    onnx = fit(values)
+    middle = float(np.median(Novelty(onnx, 1.0).distances(values)))
+    one = replace(detector, bundle=replace(detector.bundle, novelty=Novelty(onnx, middle)))
+    together = [rows[0] for rows in one.score_all([(path, path) for path in images])]
+    assert together == [one.score(path) for path in images]
+    flagged = [verdict.reason is not None and "unlike the images" in verdict.reason for verdict in together]
+    assert sum(flagged) == len(images) // 2
+    assert all(verdict.probability is not None for verdict in together)
+
+
+def test_points_move_on_request(detector: Detector, model: str, images: list[str]) -> None:
+    kept = detector.bundle.manifest["calibration_scores"]
+    usual = load_detector(model, "off", "cpu", 0.01, 0.05).bundle.points
+    assert usual == detector.bundle.points
+    for max_fpr, max_miss in ((0.3, None), (None, 0.3), (0.3, 0.3)):
+        points = OperatingPoints.of_scores(kept, max_fpr=max_fpr or 0.01, max_miss=max_miss or 0.05)
+        moved = load_detector(model, faces="off", max_fpr=max_fpr, max_miss=max_miss)
+        assert moved.bundle.points == points
+        assert moved.bundle.ref == detector.bundle.ref
+        for verdict in score(images[:10], model=model, max_fpr=max_fpr, max_miss=max_miss):
+            assert verdict.probability is not None
+            assert verdict.verdict == points.decide(verdict.probability)
+
+
+def test_processes_score_with_the_moved_points(model: str, images: list[str]) -> None:
+    alone = list(score(images, model=model, workers=1, ordered=True, max_fpr=0.4, max_miss=0.4))
+    assert list(score(images, model=model, workers=2, ordered=True, max_fpr=0.4, max_miss=0.4)) == alone
+
+
+def test_too_few_calibration_images_are_told_once(detector: Detector, model: str, images: list[str]) -> None:
+    said: list[str] = []
+    list(score(images[:3], model=model, max_fpr=0.0001, say=said.append))
+    few = len(detector.bundle.manifest["calibration_scores"]["real"])
+    assert said[0].startswith(f"{few} real calibration images are too few for a share of 0.0001 false positives")
+    assert len(said) == 2  # nor are they enough for the usual share of misses
+    list(score(images[:3], model=model, say=said.append))
+    assert len(said) == 2
+
+
+def test_a_bundle_without_calibration_scores_keeps_its_points(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch, images: list[str]
+) -> None:
+    old = replace(
+        detector.bundle,
+        name="old",
+        manifest={key: value for key, value in detector.bundle.manifest.items() if key != "calibration_scores"},
+    )
+    monkeypatch.setattr(module, "load", lambda path, device: old)
+    load_detector.cache_clear()
+    try:
+        assert load_detector(faces="off").score(images[0]).verdict is not None
+        with pytest.raises(BundleError, match=r"old keeps no probabilities of calibration images.* train it with"):
+            load_detector(faces="off", max_fpr=0.02)
+    finally:
+        load_detector.cache_clear()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 3.0])
+def test_shares_that_are_none_are_refused(model: str, share: float) -> None:
+    with pytest.raises(ValueError, match=r"max_fpr lies between 0 and 1, both excluded, not"):
+        score(["x"], model=model, max_fpr=share)
 
 
 def test_company_processes_and_order_do_not_matter(detector: Detector, model: str, images: list[str]) -> None:

@@ -143,7 +143,7 @@ def test_a_part_of_one_class_is_refused(tmp_path: Path, split: str, label: int) 
     relabel(columns, split, label)
     count = columns["split"].count(split)
     counts = f"{0 if label else count} real and {count if label else 0} fake"
-    with pytest.raises(DatasetError, match=rf"the {split} part has {counts} images; every part needs both"):
+    with pytest.raises(DatasetError, match=rf"the {split} part has {counts} images; both are needed"):
         retrain(tmp_path, columns)
 
 

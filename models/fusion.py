@@ -1,0 +1,113 @@
+"""Fits the trees of a detector that a network measures for, so that every one learns only from what is fair to it.
+
+The network's logit and forensic measurements err on different images, and each judges best what it did not learn from.
+So the booster grows in two stages over one vector: forensic trees from the groups that the network learnt from, which
+are many; then, starting from the network's logit and these trees, trees over all features from the groups that were
+held back from both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from models.booster import BoosterParams, Fitted, Part, Progress, fit
+from models.tree_text import add, to_onnx
+from models.trees import Start, Trees
+
+__all__ = ["FURTHER", "Fused", "fuse"]
+
+FURTHER: Final = BoosterParams(
+    learning_rate=0.02,
+    num_leaves=15,
+    feature_fraction=0.1,
+    lambda_l2=20.0,
+    max_trees=800,
+    early_stopping_rounds=100,
+)
+"""What governs the second stage: small trees, for it has a fifth of the images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A booster of both stages.
+
+    Attributes
+    ----------
+    fitted : Fitted
+        The trees of both, and their AUC, the start included, on validation.
+    start : Start
+        The share of the network's logit.
+    stages : (int, int)
+        The trees of each stage.
+    """
+
+    fitted: Fitted
+    start: Start
+    stages: tuple[int, int]
+
+
+def fuse(
+    learnt: Part,
+    held: Part,
+    validation: Part,
+    names: Sequence[str],
+    logit: str,
+    *,
+    params: BoosterParams | None = None,
+    further: BoosterParams = FURTHER,
+    seed: int = 0,
+    threads: int = 0,
+    progress: Progress | None = None,
+) -> Fused:
+    """Fit both stages.
+
+    Parameters
+    ----------
+    learnt : Part
+        What the network learnt from: (n, k) float32, the first k features, none of them a network's.
+    held, validation : Part
+        What it did not: (m, d) float32 rows.
+    names : sequence of str
+        The names of all d features.
+    logit : str
+        The one that is the network's own score.
+    params, further : BoosterParams
+        Of the first and second stage.
+    seed, threads, progress
+        As `fit` takes them.
+
+    Raises
+    ------
+    DatasetError
+        Values that are not finite.
+    """
+    width = learnt.values.shape[1]
+    forensic = replace(validation, values=np.ascontiguousarray(validation.values[:, :width]))
+    first = fit(learnt, forensic, names[:width], params=params, seed=seed, threads=threads, progress=progress)
+    trees = Trees(to_onnx(first.text))
+    start, factor, offset = _weigh(trees, width, held, names, logit)
+
+    def started(part: Part) -> Part:
+        scores = trees.scores(part.values[:, :width]).astype(np.float64)
+        return replace(part, start=start.terms(part.values, names).sum(axis=1) + factor * scores + offset)
+
+    second = fit(
+        started(held), started(validation), names, params=further, seed=seed, threads=threads, progress=progress
+    )
+    stages = first.best_iteration, second.best_iteration
+    text = add([(first.text, factor), (second.text, 1.0)])
+    return Fused(Fitted(text, sum(stages), second.validation_auc), start, stages)
+
+
+def _weigh(trees: Trees, width: int, held: Part, names: Sequence[str], logit: str) -> tuple[Start, float, float]:
+    """Weigh logit and forensic trees by logistic regression: the start, the trees' factor, never below 0, the rest."""
+    from sklearn.linear_model import LogisticRegression
+
+    scores = trees.scores(held.values[:, :width]).astype(np.float64)
+    logits = held.values[:, list(names).index(logit)].astype(np.float64)
+    mean = float(logits.mean())
+    model = LogisticRegression().fit(np.stack([logits - mean, scores], axis=1), held.labels, held.weights)
+    weight, factor = model.coef_[0].tolist()
+    return Start((logit,), (weight,), (mean,)), max(factor, 0.0), float(model.intercept_[0])

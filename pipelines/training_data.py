@@ -1,0 +1,152 @@
+"""What a detector is trained and judged on: the rows of a feature store, joined with its manifest."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from features.embedding import network_of
+from features.errors import DatasetError
+from features.profiles import forensic
+from features.store import FeatureStore
+from models.booster import Part
+from pipelines.dataset import LABELS, SPLITS, held_back
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Data", "read_data", "read_learnt"]
+
+_IDENTITY: Final = ["sha256", "variant", "label", "group", "split"]  # what makes training data the same data
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Labelled rows, and what is left out of them.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        The manifest's columns, and `variant`.
+    values : (n, d) float32 array
+        The features of each row.
+    left_out : mapping
+        How many images cannot be used, by reason.
+    """
+
+    rows: "pandas.DataFrame"
+    values: npt.NDArray[np.float32]
+    left_out: Mapping[str, int]
+
+    def mask(self, split: str) -> npt.NDArray[np.bool_]:
+        """Choose the rows of one part."""
+        return (self.rows["split"] == split).to_numpy()
+
+    def part(self, split: str) -> Part:
+        """Take the values and labels of one part."""
+        mask = self.mask(split)
+        return Part(self.values[mask], self.rows["label"].to_numpy(np.int64)[mask])
+
+    @property
+    def images(self) -> "pandas.DataFrame":
+        """The rows of images as they are, not of their variants."""
+        return self.rows[self.rows["variant"] == ""]
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images of each part by class."""
+        images = self.images
+        return {
+            split: {name: int(np.sum(labels == label)) for label, name in enumerate(LABELS)}
+            for split, labels in ((split, images["label"][images["split"] == split]) for split in SPLITS)
+        }
+
+    @property
+    def variants(self) -> dict[str, int]:
+        """Rows of each variant."""
+        found = self.rows["variant"][self.rows["variant"] != ""].value_counts().sort_index()
+        return {str(variant): int(n) for variant, n in found.items()}
+
+    @property
+    def groups(self) -> dict[str, int]:
+        """Groups of each part."""
+        return {split: int(self.rows["group"][self.rows["split"] == split].nunique()) for split in SPLITS}
+
+    @property
+    def digest(self) -> str:
+        """Sha256 over the rows: their keys, labels, groups and parts, in order of their keys."""
+        table = sorted([str(value) for value in row] for row in self.rows[_IDENTITY].itertuples(index=False))
+        return hashlib.sha256(json.dumps(table).encode()).hexdigest()
+
+
+def read_data(store: FeatureStore) -> Data:
+    """Read what a booster may be fitted and judged on.
+
+    Each image is there once, whatever the number of paths it was found under; variants serve training only. Where a
+    network measured some features, the training part holds only groups that were held back from it.
+
+    Raises
+    ------
+    DatasetError
+        `extract` has not finished, or a part lacks a class.
+    StoreError
+        The store cannot be read.
+    """
+    network = network_of(store.feature_set) is not None
+    data = _read(store, None, lambda learnt: ~learnt if network else learnt | True)
+    for split in SPLITS:
+        _require_both_classes(store, data, split)
+    return data
+
+
+def read_learnt(store: FeatureStore) -> Data:
+    """Read the forensic features of what the network of a store may have learnt from; raises as `read_data` does."""
+    data = _read(store, forensic(store.feature_set).names, lambda learnt: learnt)
+    _require_both_classes(store, data, "train", " for the forensic trees")
+    return data
+
+
+def _require_both_classes(store: FeatureStore, data: Data, split: str, purpose: str = "") -> None:
+    count = data.counts[split]
+    if not all(count.values()):
+        raise DatasetError(
+            f"{store.root}: the {split} part has {count['real']} real and {count['fake']} fake images{purpose};"
+            " both are needed: give more groups of images"
+        )
+
+
+def _read(
+    store: FeatureStore, names: Sequence[str] | None, choose: Callable[["pandas.Series[bool]"], "pandas.Series[bool]"]
+) -> Data:
+    """Join features and manifest, where `choose` says so of an image that a network may have learnt from."""
+    import pandas
+
+    images, left_out = _images(store)
+    learnt = (images["split"] == "train") & ~images["group"].fillna("").map(held_back).astype(bool)
+    images = images[choose(learnt)]
+    features = store.load(names)
+    missing = len(images.index.difference(pandas.Index(features.sha256)))
+    if missing:
+        raise DatasetError(f"{missing} of {len(images)} images have no features yet; run the same extract again")
+    rows = pandas.DataFrame({"sha256": features.sha256, "variant": features.variant}).join(images, on="sha256")
+    used = (rows["split"].notna() & ((rows["split"] == "train") | (rows["variant"] == ""))).to_numpy()
+    values = features.values if used.all() else features.values[used]
+    return Data(rows[used].reset_index(drop=True).astype({"label": int}), values, left_out)
+
+
+def _images(store: FeatureStore) -> tuple["pandas.DataFrame", dict[str, int]]:
+    """List the images of a manifest, each once, by sha256; count what is left out, by reason."""
+    manifest = store.manifest()
+    sound = manifest[manifest["error"].fillna("") == ""].sort_values("path")
+    torn = sound.groupby("sha256")["label"].transform("nunique") > 1
+    images = sound[~torn].drop_duplicates("sha256").set_index("sha256")
+    left_out = {
+        "failed": len(manifest) - len(sound),
+        "labelled_both": int(torn.sum()),
+        "repeated": len(sound) - int(torn.sum()) - len(images),
+    }
+    return images, left_out
