@@ -1,15 +1,15 @@
-"""What a result file holds beside its figures: the machine they were measured on; and figures as they are written."""
+"""What a result file holds beside its figures: the machine that gave them; and how figures and names are written."""
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from pipelines.engine import cores
 
-__all__ = ["machine", "round_all"]
+__all__ = ["machine", "named_apart", "public", "round_all"]
 
 # fmt: off
 _LIBRARIES: Final = (
@@ -53,3 +53,15 @@ def round_all(values: Any) -> Any:
     if isinstance(values, list | tuple):
         return [round_all(value) for value in values]
     return float(f"{values:.{_DIGITS}g}") if isinstance(values, float) else values
+
+
+def public(argument: str) -> str:
+    """Write an argument of a command as others may read it: of an absolute path only the name."""
+    return f".../{Path(argument).name}" if Path(argument).is_absolute() else argument
+
+
+def named_apart(names: Sequence[str], digests: Sequence[str]) -> list[str]:
+    """Add the begin of its digest to each name that occurs twice."""
+    return [
+        f"{name} {digest[:6]}" if names.count(name) > 1 else name for name, digest in zip(names, digests, strict=True)
+    ]
