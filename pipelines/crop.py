@@ -5,12 +5,11 @@ every face. A crop keeps the picture's own resolution and is written as PNG, so 
 picture that already is such a crop is copied as it is.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,10 +20,10 @@ from features.decode import sniff
 from features.errors import ImageError, NoFaceError, OutputError
 from features.frame import load_pixels
 from features.framing import FRAMING, Framed, frame_faces
-from features.source import MEMBER, read_bytes
+from features.source import read_bytes
 from pipelines.dataset import LABELS, read_dataset
 from pipelines.engine import cores, map_jobs
-from pipelines.inputs import STDIN, SUFFIXES, Input, expand
+from pipelines.inputs import STDIN, SUFFIXES, Input, apart, below_shared, expand
 from pipelines.layouts import has_layout
 from pipelines.progress import counted
 from pipelines.render import Output, write_rows
@@ -199,17 +198,10 @@ def _pictures(sources: Sequence[str], real: Sequence[str], fake: Sequence[str]) 
 
 def _named(pictures: Sequence[_Picture]) -> list[_Picture]:
     """Give every picture a stem of its own: the folder of its label, and its path below what all pictures share."""
-    paths = [os.path.normpath(Path(picture.path.replace(MEMBER, "/")).absolute()) for picture in pictures]
-    shared = os.path.commonpath([Path(path).parent for path in paths] or [Path()])
-    named, taken = [], set()
-    for picture, path in zip(pictures, paths, strict=True):
-        folder = picture.label or _UNLABELLED
-        stem = f"{folder}/{Path(path).relative_to(shared).with_suffix('').as_posix().removeprefix(f'{folder}/')}"
-        numbered = chain([stem], (f"{stem}~{number}" for number in count(2)))
-        stem = next(name for name in numbered if name.casefold() not in taken)
-        taken.add(stem.casefold())
-        named.append(replace(picture, stem=stem))
-    return named
+    folders = [picture.label or _UNLABELLED for picture in pictures]
+    below = below_shared([picture.path for picture in pictures])
+    stems = apart([f"{folder}/{name.removeprefix(f'{folder}/')}" for folder, name in zip(folders, below, strict=True)])
+    return [replace(picture, stem=stem) for picture, stem in zip(pictures, stems, strict=True)]
 
 
 def _prepare(root: Path, sources: Sequence[str]) -> None:

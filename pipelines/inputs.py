@@ -9,6 +9,7 @@ import os
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Final, cast
 
@@ -16,7 +17,7 @@ from features.decode import sniff
 from features.errors import ImageError
 from features.source import MEMBER
 
-__all__ = ["STDIN", "SUFFIXES", "Input", "expand"]
+__all__ = ["STDIN", "SUFFIXES", "Input", "apart", "below_shared", "expand"]
 
 Input = str | bytes
 """The path of an image, or the bytes of the one that came on standard input."""
@@ -60,6 +61,25 @@ def expand(arguments: Sequence[str], *, stdin: io.BufferedReader | None = None) 
             yield from _globbed(argument)
         else:
             yield from _path(argument)
+
+
+def below_shared(paths: Sequence[str]) -> list[str]:
+    """Give each path, without its ending and with slashes, as seen from the folder that all of them share."""
+    whole = [Path(os.path.normpath(Path(path.replace(MEMBER, "/")).absolute())) for path in paths]
+    shared = os.path.commonpath([path.parent for path in whole] or [Path()])
+    return [path.relative_to(shared).with_suffix("").as_posix() for path in whole]
+
+
+def apart(names: Sequence[str]) -> list[str]:
+    """Give names that differ, whatever the case of letters: what came before gets a number, `A~2` after `a`."""
+    taken: set[str] = set()
+    chosen = []
+    for name in names:
+        numbered = chain([name], (f"{name}~{number}" for number in count(2)))
+        free = next(one for one in numbered if one.casefold() not in taken)
+        taken.add(free.casefold())
+        chosen.append(free)
+    return chosen
 
 
 def _path(path: str) -> Iterator[str]:

@@ -157,9 +157,18 @@ def _csv_line(values: Sequence[Any]) -> str:
 
 
 def _table(rows: Iterable[Row], widths: Mapping[str, int]) -> Iterator[str]:
-    yield _table_line([name.partition(".")[0] for name in widths], widths)
+    yield _table_line(_heads(list(widths)), widths)
     for row in rows:
         yield _table_line([_cell(_look_up(row, name)) for name in widths], widths)
+
+
+def _heads(names: Sequence[str]) -> list[str]:
+    """Head each column by the first part of its name, or by the last where that is not its own."""
+    firsts = [name.partition(".")[0] for name in names]
+    return [
+        first if firsts.count(first) == 1 else name.rpartition(".")[2]
+        for name, first in zip(names, firsts, strict=True)
+    ]
 
 
 def _table_line(cells: Sequence[str], widths: Mapping[str, int]) -> str:

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from pipelines.inputs import SUFFIXES, Input, expand
+from pipelines.inputs import SUFFIXES, Input, apart, below_shared, expand
 from tests.images import encode, jpeg, photo
 
 
@@ -121,3 +121,11 @@ def test_expansion_is_lazy(folder: Path) -> None:
 def test_mixed_arguments_keep_their_order(folder: Path) -> None:
     data = jpeg(photo(1, 64))
     assert listed("x.jpg", "-", folder / "b.jpg", stdin=data) == ["x.jpg", data, str(folder / "b.jpg")]
+
+
+def test_names_of_files_keep_their_folders_and_come_apart(tmp_path: Path) -> None:
+    paths = [str(tmp_path / name) for name in ("x/a.jpg", "y/../x/a.png", "x/deep/A.tar.jpg", "set.zip!/x/b.png")]
+    assert below_shared(paths) == ["x/a", "x/a", "x/deep/A.tar", "set.zip/x/b"]
+    assert below_shared([]) == []
+    assert below_shared(["-"]) == ["-"]
+    assert apart(["a", "b", "A", "a", "a~2"]) == ["a", "b", "A~2", "a~3", "a~2~2"]

@@ -79,6 +79,12 @@ def test_a_table_ends_a_line_where_nothing_more_is_said_and_counts_long_lists(wr
     assert lines == ["path  face  error", "a-", "b     9 values"]
 
 
+def test_columns_of_one_mapping_are_headed_by_their_last_part(written: Written) -> None:
+    rows = [{"verdict": {"path": "a", "verdict": "fake"}, "error": {"message": "none"}}]
+    lines = written(rows, "table", shown={"verdict.verdict": 7, "verdict.path": 4, "error.message": 4}).decode()
+    assert [line.split() for line in lines.splitlines()] == [["verdict", "path", "error"], ["fake", "a", "none"]]
+
+
 @pytest.mark.parametrize("kind", ["ndjson", "json", "csv", "table"])
 def test_rows_are_written_as_they_come(tmp_path: Path, kind: str) -> None:
     seen: list[int] = []
