@@ -1,6 +1,6 @@
 """A benchmark as one HTML file: tables, charts, what was done, and what it cannot show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -10,45 +10,13 @@ import numpy.typing as npt
 from models.metrics import METRICS, VERDICT_METRICS, curves
 from pipelines.bench_charts import STYLE, Axis, Series, chart, decades
 from pipelines.bench_quality import COMPARED, Contestant
+from pipelines.bench_references import NOTE, REFERENCES
+from pipelines.page import FIGURES, begin, end, interval, section, table
 
 __all__ = ["page"]
 
 _SHARES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _BINS: Final = 10
-
-_NAMES: Final = {
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "eer": "equal error rate (less is better)",
-    "tpr_at_fpr_1": "true positive rate at 1 % false positives",
-    "ece": "calibration error, 15 bins (less is better)",
-    "brier": "Brier score (less is better)",
-    "coverage": "coverage: share that gets a verdict",
-    "verdict_accuracy": "accuracy of verdicts",
-    "reals_called_fake": "reals called fake (less is better)",
-    "fakes_called_real": "fakes called real (less is better)",
-}
-
-_CSS: Final = """
-:root { color-scheme: light dark; --back: #fff; --fore: #1a1a1a; --line: #bbb; }
-@media (prefers-color-scheme: dark) { :root { --back: #161616; --fore: #e8e8e8; --line: #555; } }
-body { background: var(--back); color: var(--fore); font: 16px/1.5 system-ui, sans-serif; max-width: 74rem;
-  margin: 2rem auto; padding: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; }
-caption { text-align: left; font-weight: 600; padding-bottom: .3rem; }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; }
-small { white-space: nowrap; }
-code { overflow-wrap: anywhere; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1.5rem; }
-figure { margin: 0; }
-figcaption { font-weight: 600; }
-"""
 
 
 def page(record: Mapping[str, Any], labels: npt.NDArray[np.int64], contestants: Sequence[Contestant]) -> str:
@@ -71,45 +39,17 @@ def page(record: Mapping[str, Any], labels: npt.NDArray[np.int64], contestants: 
     )
     return "\n".join(
         [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>',
-            '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-            f"<title>fauxface benchmark</title>\n<style>{_CSS}{STYLE}</style>\n</head>\n<body>",
+            begin("fauxface benchmark", STYLE) + "<main>",
             f"<h1>Detectors side by side</h1>\n<p>{first}</p>",
-            _section("Pictures", f'<div class="charts">{"".join(_charts(figures, labels, contestants))}</div>'),
-            _section("How good they are", _quality(figures), _differences(figures)),
-            _section("What a verdict costs", _speed(figures), _scaling(figures)),
-            _section("What was done", _protocol(figures)),
-            _section("What it cannot show", _limits(figures)),
-            _section("Made by", f"<p><code>{escape(record['command'])}</code></p>", _machine(record["machine"])),
-            "</body>\n</html>\n",
+            section("Pictures", f'<div class="charts">{"".join(_charts(figures, labels, contestants))}</div>'),
+            section("How good they are", _quality(figures), _differences(figures)),
+            section("What a verdict costs", _speed(figures), _scaling(figures)),
+            section("What was done", _protocol(figures)),
+            section("What it cannot show", _limits(figures)),
+            section("Made by", f"<p><code>{escape(record['command'])}</code></p>", _machine(record["machine"])),
+            "</main>" + end(),
         ]
     )
-
-
-def _section(title: str, *parts: str) -> str:
-    return "\n".join([f"<section>\n<h2>{title}</h2>", *parts, "</section>"])
-
-
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table of cells that are HTML already; the first of each row is its head."""
-    body = [
-        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for name, *cells in rows
-    ]
-    columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    return "\n".join(
-        [
-            f'<div class="wide"><table>\n<caption>{caption}</caption>\n<thead><tr>{columns}</tr></thead>\n<tbody>',
-            *body,
-            "</tbody>\n</table></div>",
-        ]
-    )
-
-
-def _interval(figure: Mapping[str, float | None], sign: str = "") -> str:
-    value, low, high = (figure[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return "not defined"
-    return f"{value:{sign}.3f} <small>({low:{sign}.3f} to {high:{sign}.3f})</small>"
 
 
 def _spread(values: Mapping[str, float], digits: int = 1) -> str:
@@ -119,22 +59,23 @@ def _spread(values: Mapping[str, float], digits: int = 1) -> str:
 def _quality(figures: Mapping[str, Any]) -> str:
     quality = figures["quality"]
     rows = [
-        [_NAMES[name], *(_interval(found[name]) for found in quality.values())] for name in (*METRICS, *VERDICT_METRICS)
+        [FIGURES[name], *(interval(found[name]) for found in quality.values())] for name in (*METRICS, *VERDICT_METRICS)
     ]
-    return _table("Figures with 95 % intervals", ["figure", *map(escape, quality)], rows)
+    return table("Figures with 95 % intervals", ["figure", *map(escape, quality)], rows)
 
 
 def _differences(figures: Mapping[str, Any]) -> str:
     rows = [
-        [f"{escape(pair['of'])} minus {escape(pair['over'])}", *(_interval(pair[name], "+") for name in COMPARED)]
+        [f"{escape(pair['of'])} minus {escape(pair['over'])}", *(interval(pair[name], "+") for name in COMPARED)]
         for pair in figures["differences"]
     ]
     title = "Differences with paired 95 % intervals: one that excludes zero is more than chance"
-    return _table(title, ["pair", *(_NAMES[name] for name in COMPARED)], rows) if rows else ""
+    return table(title, ["pair", *(FIGURES[name] for name in COMPARED)], rows) if rows else ""
 
 
 def _where(entry: Mapping[str, Any]) -> str:
-    return f"{entry['detector']}, {entry['runtime']}" + (", GPU" if entry["device"] == "cuda" else "")
+    where = f"{entry['detector']}, {entry['runtime']}" + (", GPU" if entry["device"] == "cuda" else "")
+    return f"{where} ({entry['note']})" if entry["note"] else where
 
 
 def _speed(figures: Mapping[str, Any]) -> str:
@@ -145,7 +86,7 @@ def _speed(figures: Mapping[str, Any]) -> str:
             *(_spread(entry["throughput"]["one"][batch]) for batch in ("batch_1", "batch_32")),
             _spread(entry["start"], 2),
             *(f"{entry['memory'][batch] / 1e6:,.0f}" for batch in ("batch_1", "batch_32")),
-            f"{entry['size'] / 1e6:,.2f}",
+            "" if entry["size"] is None else f"{entry['size'] / 1e6:,.2f}",
         ]
         for entry in figures["speed"]
     ]
@@ -153,7 +94,7 @@ def _speed(figures: Mapping[str, Any]) -> str:
         *("detector, where", "latency p50, ms", "p95", "p99", "images/s, batch 1", "batch 32", "first verdict, s"),
         *("peak memory, MB, batch 1", "batch 32", "on disk, MB"),
     ]
-    return _table("One process on one core, from reading a file to its verdict", head, rows)
+    return table("One process on one core, from reading a file to its verdict", head, rows)
 
 
 def _scaling(figures: Mapping[str, Any]) -> str:
@@ -169,7 +110,7 @@ def _scaling(figures: Mapping[str, Any]) -> str:
     head = ["detector, where", "latency p50, ms", "p95", "p99", "images/s of both, batch 1", "batch 32"]
     if not rows:
         return "<p>Two processes side by side were not timed: there is one core.</p>"
-    return _table("Two processes side by side, a core each", head, rows)
+    return table("Two processes side by side, a core each", head, rows)
 
 
 def _charts(figures: Mapping[str, Any], labels: npt.NDArray[np.int64], contestants: Sequence[Contestant]) -> list[str]:
@@ -205,11 +146,12 @@ def _reliability(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.fl
 
 
 def _against_speed(figures: Mapping[str, Any]) -> str:
-    rates = [entry["throughput"]["one"]["batch_1"]["median"] for entry in figures["speed"]]
-    found = [figures["quality"][entry["detector"]]["auc"] for entry in figures["speed"]]
+    judged = [entry for entry in figures["speed"] if not entry["note"]]
+    rates = [entry["throughput"]["one"]["batch_1"]["median"] for entry in judged]
+    found = [figures["quality"][entry["detector"]]["auc"] for entry in judged]
     series = [
         Series(_where(entry), [(rate, auc["value"])], line=False, bars=[(rate, auc["low"], auc["high"])])
-        for entry, rate, auc in zip(figures["speed"], rates, found, strict=True)
+        for entry, rate, auc in zip(judged, rates, found, strict=True)
     ]
     steps = decades(min(rates) * 0.8, max(rates) * 1.25)
     low = np.floor(10 * min(auc["low"] for auc in found)) / 10
@@ -234,15 +176,31 @@ def _protocol(figures: Mapping[str, Any]) -> str:
         f"Intervals: percentiles of {effort['resamples']:,} bootstrap resamples of whole groups; differences are taken"
         " on the same resamples for both.",
         f"Every timing is a fresh process on one core with one thread, {effort['rounds']} rounds in which all detectors"
-        f" take turns, {effort['seconds']:g} s for each size of batch, {effort['files']} files that the system has in"
-        " its cache. Latency is that of single images, pooled over rounds; images/s and first verdict are medians, with"
-        " the least and the greatest. First verdict counts from the start of the process, imports included.",
+        f" take turns, {effort['seconds']:g} s (and one batch at least) for each size of batch, {effort['files']} files"
+        " that the system has in its cache. Latency is that of single images, pooled over rounds; images/s and first"
+        " verdict are medians, with the least and the greatest. First verdict counts from the start of the process,"
+        " imports included.",
         "In onnxruntime a network alone computes its logit and nothing else. In torch it runs with channels last, keeps"
         " freed memory, and is read from the same file by way of the package onnx, which its memory and its first"
         " verdict include. A bundle also takes the sha256 of each file, as verdicts have it. Size on disk is that of"
         " the bundle, and of the network's file for a network alone.",
+        *_references(figures),
     ]
     return "<ul>" + "".join(f"<li>{line}</li>" for line in said) + "</ul>"
+
+
+def _references(figures: Mapping[str, Any]) -> list[str]:
+    """Say what the references are, where there are any."""
+    named = dict.fromkeys(entry["detector"] for entry in figures["speed"] if entry["note"])
+    if not named:
+        return []
+    each = "; ".join(f"{name}: {REFERENCES[name].size} px, {REFERENCES[name].source}" for name in named)
+    return [
+        f"Networks by others are references: {NOTE}. They run in torch as a network alone does, with one logit and"
+        " batch normalisation folded into the convolutions, from reading a file to the logit; images are brought to"
+        " the usual size of each. Their first verdict is the first logit, and weights are drawn, not read."
+        f" {each}."
+    ]
 
 
 def _limits(figures: Mapping[str, Any]) -> str:
@@ -251,8 +209,7 @@ def _limits(figures: Mapping[str, Any]) -> str:
         " figures, for each detector in its own way.",
         "Strangers: the groups keep an original and its fakes together, not all pictures of one person.",
         "Other machines: ratios of speed move with the processor, and two cores may be two threads of one.",
-        "Other networks: ResNet-50, Xception and EfficientNet-B4 are missing as references of speed, since their code"
-        " is not part of this program.",
+        "Other networks: what those of others would find on these images was not measured.",
     ]
     if figures["images"]["groups"] == "all":
         said.insert(0, "<strong>Unseen images: with --all a detector may meet what it was trained on.</strong>")
