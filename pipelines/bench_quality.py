@@ -13,15 +13,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.embedding import network_of
+from features.embedding import LOGIT, network_of
 from features.errors import DatasetError
 from features.frame import Frame
-from models.bundle import MANIFEST, NETWORK_ONNX, resolve
+from models.bundle import NETWORK_ONNX, resolve
 from models.calibration import Calibration, OperatingPoints
-from models.metrics import balanced, differences, evaluate
+from models.intervals import differences, evaluate
+from models.metrics import balanced
 from pipelines.batches import Sound, sound_images
 from pipelines.dataset import LABELS, Sample
 from pipelines.engine import map_jobs
+from pipelines.machine import named_apart
 from pipelines.score import load_detector
 
 __all__ = ["COMPARED", "Contestant", "Images", "choose_images", "judge_images", "measure_quality"]
@@ -29,7 +31,6 @@ __all__ = ["COMPARED", "Contestant", "Images", "choose_images", "judge_images", 
 COMPARED: Final = ("auc", "accuracy", "tpr_at_fpr_1")
 """The figures whose differences are measured, detector against detector."""
 
-_LOGIT: Final = "embedding.logit.value"
 _CHUNK: Final = 32  # images a job
 
 Floats = npt.NDArray[np.float64]
@@ -159,7 +160,7 @@ def _judge(model: str, images: Images, known: Mapping[str, Contestant], workers:
     bundle = load_detector(model, "off").bundle
     job = partial(_judge_chunk, model)
     rows = np.concatenate(list(_map(job, images.test, workers, count)))
-    files = sorted([*bundle.manifest["files"], MANIFEST])
+    files = sorted(found.name for found in Path(model).iterdir())
     own = Contestant(bundle.name, model, False, bundle.digest, files, bundle.calibration, bundle.points, rows[:, 0])
     network = network_of(bundle.feature_set)
     if network is None or network in known:
@@ -191,7 +192,7 @@ def _judge_chunk(model: str, paths: Sequence[str]) -> Floats:
     bundle = load_detector(model, "off").bundle
     values = bundle.measure([Frame.load(path) for path in paths])
     names = bundle.feature_set.names
-    logits = values[:, names.index(_LOGIT)] if _LOGIT in names else np.full(len(paths), np.nan)
+    logits = values[:, names.index(LOGIT)] if LOGIT in names else np.full(len(paths), np.nan)
     return np.stack([bundle.probability(values), logits.astype(np.float64)], axis=1)
 
 
@@ -202,12 +203,8 @@ def _logits_of_chunk(model: str, paths: Sequence[str]) -> Floats:
 
 
 def _named_apart(contestants: Sequence[Contestant]) -> list[Contestant]:
-    """Add the begin of its digest to each name that occurs twice."""
-    names = [contestant.name for contestant in contestants]
-    return [
-        replace(found, name=f"{found.name} {found.digest[:6]}") if names.count(found.name) > 1 else found
-        for found in contestants
-    ]
+    names = named_apart([found.name for found in contestants], [found.digest for found in contestants])
+    return [replace(found, name=name) for found, name in zip(contestants, names, strict=True)]
 
 
 def measure_quality(

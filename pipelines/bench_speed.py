@@ -21,6 +21,7 @@ from features.errors import WorkerError
 from features.source import read_bytes
 from models.bundle import NETWORK_ONNX
 from pipelines.bench_quality import Contestant
+from pipelines.bench_references import NOTE
 from pipelines.bench_worker import BATCHES, GO, Job
 from pipelines.dataset import Sample
 
@@ -41,11 +42,11 @@ class Effort(NamedTuple):
 
 @dataclass(frozen=True)
 class _Setup:
-    """A detector where it runs."""
+    """A detector, or a reference, where it runs."""
 
     detector: str
     runtime: str
-    size: int
+    size: int | None
     job: Job
 
 
@@ -64,6 +65,7 @@ def measure_speed(
     device: str,
     effort: Effort,
     progress: Callable[[int, int | None], None],
+    references: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Time every detector, alone and two processes side by side, from reading a file to its verdict.
 
@@ -79,13 +81,15 @@ def measure_speed(
         How much is measured.
     progress : callable
         Called with the number of measurements that are finished and that there are.
+    references : sequence of str
+        Names of REFERENCES to time beside them, from reading a file to the logit.
 
     Returns
     -------
     list of dict
-        For each detector and runtime: `detector`, `runtime`, `device`, `size` in bytes, `start` in seconds, `memory` in
-        bytes, `latency` in seconds and `throughput` in images a second; the latter two by processes, `one` and `two`
-        (None where there is one core).
+        For each detector and runtime: `detector`, `runtime`, `device`, `size` in bytes, `note`, `start` in seconds,
+        `memory` in bytes, `latency` in seconds and `throughput` in images a second; the latter two by processes, `one`
+        and `two` (None where there is one core). References come last, with the note NOTE and the size None.
 
     Raises
     ------
@@ -96,6 +100,7 @@ def measure_speed(
         paths = _copy(samples[: effort.files], Path(folder))
         blank = Job("bundle", "", paths, None, "cpu", effort.seconds)
         setups = [setup for found in contestants for setup in _setups(found, blank, device, Path(folder))]
+        setups += _reference_setups(references, blank, device)
         cores = _cores()
         numbers = (1, 2) if len(cores) > 1 else (1,)
         runs: dict[tuple[int, int], list[list[_Run]]] = {}
@@ -138,6 +143,12 @@ def _setups(found: Contestant, blank: Job, device: str, folder: Path) -> list[_S
             torch = replace(fitted, kind="torch", model=str(network))
             jobs += [("torch", replace(torch, device=name)) for name in devices]
     return [_Setup(found.name, runtime, found.size, job) for runtime, job in jobs]
+
+
+def _reference_setups(names: Sequence[str], blank: Job, device: str) -> list[_Setup]:
+    devices = ("cpu", "cuda") if device == "cuda" else ("cpu",)
+    jobs = [replace(blank, kind="reference", model=name, device=where) for name in names for where in devices]
+    return [_Setup(job.model, "torch", None, job) for job in jobs]
 
 
 def logit_only(data: bytes) -> bytes:
@@ -215,6 +226,7 @@ def _figures(setup: _Setup, one: Sequence[Sequence[_Run]], two: Sequence[Sequenc
         "runtime": setup.runtime,
         "device": setup.job.device,
         "size": setup.size,
+        "note": NOTE if setup.job.kind == "reference" else None,
         "start": _spread([run.start for run in runs]),
         "memory": {batch: max(run.memory[batch] for run in runs) for batch in runs[0].memory},
         "latency": {"one": _latency(one), "two": two and _latency(two)},

@@ -21,10 +21,12 @@ import numpy as np
 
 from features.decode import Pixels
 from features.device import DEVICES, keep_memory
-from features.frame import Frame
+from features.frame import Frame, load_pixels
+from features.planes import resize
 from features.runtime import open_model
 from models.calibration import Calibration, OperatingPoints
 from models.files import MAX_BYTES, read_bounded
+from pipelines.bench_references import REFERENCES
 from pipelines.score import load_detector
 
 __all__ = ["BATCHES", "GO", "Job", "judge_of", "main", "peak_memory"]
@@ -38,7 +40,7 @@ GO: Final = "go"
 _STATUS: Final = Path("/proc/self/status")
 
 Judge = Callable[[Sequence[str]], Sequence[str | None]]
-"""Gives a verdict for each path."""
+"""Gives a verdict for each path, None where there is none to give."""
 Infer = Callable[[Pixels], Any]
 
 
@@ -49,9 +51,9 @@ class Job:
     Attributes
     ----------
     kind : str
-        `bundle`, or the runtime of a network alone: `onnxruntime` or `torch`.
+        `bundle`; the runtime of a network alone, `onnxruntime` or `torch`; or `reference`.
     model : str
-        The folder of the bundle, or the file of the network.
+        The folder of the bundle, the file of the network, or a name of REFERENCES.
     paths : sequence of str
         Images, taken again and again.
     core : int
@@ -127,7 +129,9 @@ def judge_of(job: Job) -> Judge:
     if job.kind == "bundle":
         detector = load_detector(job.model, "off", job.device)
         return lambda paths: [rows[0].verdict for rows in detector.score_all([(path, path) for path in paths])]
-    infer = _in_torch(job) if job.kind == "torch" else _in_onnxruntime(job)
+    infer = _in_onnxruntime(job) if job.kind == "onnxruntime" else _in_torch(job)
+    if job.kind == "reference":
+        return partial(_look, infer, REFERENCES[job.model].size)
     return partial(_judge, infer, Calibration.from_json(job.calibration), OperatingPoints.from_json(job.points))
 
 
@@ -136,28 +140,43 @@ def _judge(infer: Infer, calibration: Calibration, points: OperatingPoints, path
     return [points.decide(probability) for probability in calibration.probability(np.ravel(logits)).tolist()]
 
 
+def _look(infer: Infer, side: int, paths: Sequence[str]) -> list[None]:
+    """Bring images to the size of a reference and compute its logits, which say nothing."""
+    infer(np.stack([resize(load_pixels(path), side, side) for path in paths]))
+    return [None] * len(paths)
+
+
 def _in_onnxruntime(job: Job) -> Infer:
     model = open_model(read_bounded(Path(job.model), MAX_BYTES), job.model)
     return lambda pixels: model.run(["logit"], {"pixels": pixels})[0]
 
 
 def _in_torch(job: Job) -> Infer:
-    """Open a network as it runs fastest in torch: channels last (as `Network` is), one thread, freed memory kept."""
+    """Open a network as it runs fastest in torch: channels last (as all of them are), one thread, freed memory kept."""
     keep_memory()
     import torch
 
     from features.network import normalise
-    from features.network_onnx import from_onnx
 
     torch.set_num_threads(1)
     device = DEVICES[job.device].name
-    network = from_onnx(read_bounded(Path(job.model), MAX_BYTES)).to(device)
+    network = _network(job).to(device)
 
     def infer(pixels: Pixels) -> Any:
         with torch.inference_mode():
             return network(normalise(torch.from_numpy(pixels).to(device))).cpu().numpy()
 
     return infer
+
+
+def _network(job: Job) -> Any:
+    if job.kind == "reference":
+        from pipelines.bench_networks import build
+
+        return build(job.model)
+    from features.network_onnx import from_onnx
+
+    return from_onnx(read_bounded(Path(job.model), MAX_BYTES))
 
 
 if __name__ == "__main__":

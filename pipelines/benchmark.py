@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,11 @@ from models.bundle import MANIFEST, PRETRAINED
 from models.files import replace_file
 from pipelines.bench_page import page
 from pipelines.bench_quality import Contestant, Images, choose_images, judge_images, measure_quality
+from pipelines.bench_references import REFERENCES
 from pipelines.bench_speed import Effort, measure_speed
 from pipelines.dataset import LABELS, Sample, read_dataset
 from pipelines.engine import cores
-from pipelines.machine import machine, round_all
+from pipelines.machine import machine, public, round_all
 from pipelines.progress import Progress
 
 __all__ = ["PAGE", "RECORD", "SHOWN", "Task", "benchmark", "table"]
@@ -41,6 +43,7 @@ SHOWN: Final = {
     "memory_mb": 9,
     "size_mb": 8,
     "start_s": 7,
+    "note": 37,
 }
 """The columns of the table, and their widths."""
 
@@ -72,6 +75,8 @@ class Task:
         With `cuda` (or `auto`, where there is a GPU) what has a network is timed on the GPU too.
     real, fake : sequence of str
         As `read_dataset` takes them.
+    references : bool, optional
+        Whether REFERENCES are timed too; unless given, where torch is installed and it is not quick.
     """
 
     sources: Sequence[str]
@@ -82,6 +87,7 @@ class Task:
     device: str = "cpu"
     real: Sequence[str] = ()
     fake: Sequence[str] = ()
+    references: bool | None = None
 
     @property
     def most(self) -> int | None:
@@ -90,16 +96,13 @@ class Task:
 
     def command(self, out: str) -> str:
         """Write the command that does this; of an absolute path only the name is told."""
-        words = ["python", "cli.py", "benchmark", *map(_public, self.sources), "--out", _public(out)]
+        words = ["python", "cli.py", "benchmark", *map(public, self.sources), "--out", public(out)]
         repeated = {"--model": self.models, "--real": self.real, "--fake": self.fake}
-        words += [word for option, values in repeated.items() for value in values for word in (option, _public(value))]
+        words += [word for option, values in repeated.items() for value in values for word in (option, public(value))]
         words += [option for option, given in (("--all", self.whole), ("--quick", self.quick)) if given]
         words += ["--limit", str(self.limit)] if self.limit else []
+        words += [] if self.references is None else ["--references" if self.references else "--no-references"]
         return shlex.join([*words, *(["--device", self.device] if self.device != "cpu" else [])])
-
-
-def _public(argument: str) -> str:
-    return f".../{Path(argument).name}" if Path(argument).is_absolute() else argument
 
 
 def benchmark(
@@ -130,11 +133,11 @@ def benchmark(
     DatasetError, UnknownNameError, BundleError, FeatureMismatchError
         The data set or a detector cannot be read, or a class is missing.
     DeviceError, MissingExtraError
-        `cuda` without a GPU, or without torch.
+        `cuda` without a GPU; `cuda` or references without torch.
     WorkerError, OutputError
         A process failed; the results cannot be written.
     """
-    device, workers = _device(task.device, say), workers or cores()
+    device, references, workers = _device(task.device, say), _references(task), workers or cores()
     effort, resamples = (_QUICK if task.quick else Effort()), _RESAMPLES[task.quick]
     samples = read_dataset(task.sources, real=task.real, fake=task.fake)
     images = choose_images(samples, whole=task.whole, limit=task.most, workers=workers)
@@ -142,7 +145,9 @@ def benchmark(
         contestants = judge_images(task.models or _shipped(), images, workers=workers, count=_summed(progress))
     quality, pairs = measure_quality(contestants, images, resamples=resamples)
     with follow("time") as progress:
-        speed = measure_speed(contestants, images.test, device=device, effort=effort, progress=progress)
+        speed = measure_speed(
+            contestants, images.test, device=device, effort=effort, progress=progress, references=references
+        )
     figures = {
         "images": _count(images, whole=task.whole),
         "detectors": list(map(_describe, contestants)),
@@ -162,6 +167,14 @@ def _device(wanted: str, say: Callable[[str], None] | None) -> str:
         return wanted
     require("neural", ("torch",))
     return "cpu" if choose_device(wanted, say) is DEVICES["cpu"] else "cuda"
+
+
+def _references(task: Task) -> list[str]:
+    """Name the networks to time beside the detectors."""
+    if task.references:
+        require("neural", ("torch",))
+    by_default = not task.quick and find_spec("torch") is not None
+    return list(REFERENCES) if task.references or (task.references is None and by_default) else []
 
 
 def _shipped() -> list[str]:
@@ -208,17 +221,21 @@ def _describe(found: Contestant) -> dict[str, Any]:
 
 
 def table(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a row of SHOWN for each detector and runtime: one process, batches of one unless its name says 32."""
+    """Give a row of SHOWN for each detector and runtime: one process, batches of one unless its name says 32.
+
+    Quality and size of a reference are None.
+    """
     figures = record["figures"]
     for entry in figures["speed"]:
-        quality, rate = figures["quality"][entry["detector"]], entry["throughput"]["one"]
+        rate, quality = entry["throughput"]["one"], None if entry["note"] else figures["quality"][entry["detector"]]
         yield {
             **{name: entry[name] for name in ("detector", "runtime", "device")},
-            **{name: quality[name]["value"] for name in ("auc", "accuracy", "tpr_at_fpr_1")},
+            **{name: quality and quality[name]["value"] for name in ("auc", "accuracy", "tpr_at_fpr_1")},
             "per_second": round(rate["batch_1"]["median"], 1),
             "per_second_32": round(rate["batch_32"]["median"], 1),
             **{f"{share}_ms": round(1e3 * entry["latency"]["one"][share], 3) for share in ("p50", "p99")},
             "memory_mb": round(entry["memory"]["batch_32"] / 1e6, 1),
-            "size_mb": round(entry["size"] / 1e6, 2),
+            "size_mb": None if entry["size"] is None else round(entry["size"] / 1e6, 2),
             "start_s": round(entry["start"]["median"], 3),
+            "note": entry["note"],
         }

@@ -22,10 +22,12 @@ from features.errors import DatasetError, DeviceError, MissingExtraError, Worker
 from features.frame import Frame
 from models.bundle import load
 from models.calibration import Calibration, OperatingPoints
-from models.metrics import evaluate
+from models.intervals import evaluate
 from pipelines import bench_speed, bench_worker, benchmark
 from pipelines.bench_charts import Axis, Series, chart, decades
+from pipelines.bench_page import page
 from pipelines.bench_quality import Contestant, Images, choose_images, judge_images
+from pipelines.bench_references import NOTE, REFERENCES
 from pipelines.bench_speed import Effort, logit_only, measure_speed
 from pipelines.bench_worker import BATCHES, Job, judge_of
 from pipelines.dataset import Sample, read_dataset
@@ -278,6 +280,130 @@ def test_without_torch_the_network_runs_in_onnxruntime(
     assert places(contestants[2], "cpu", tmp_path) == [("onnxruntime", "onnxruntime", "cpu")]
 
 
+# References: their speed only
+
+
+@pytest.fixture(scope="module")
+def compared(
+    record: dict[str, Any], contestants: list[Contestant], images: Images, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """The record with a reference that was timed too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench_speed, "_cores", lambda: [None])
+        effort = Effort(files=2, rounds=1, seconds=0.0)
+        speed = measure_speed(
+            [], images.test, device="cpu", effort=effort, progress=lambda done, total: None, references=["ResNet-50"]
+        )
+    figures = record["figures"]
+    return {**record, "figures": {**figures, "speed": [*figures["speed"], *speed]}}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_reference_computes_a_logit_for_each_image_and_no_verdict(
+    name: str, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Any, Any]] = []
+    opened = bench_worker._in_torch
+
+    def watched(one: Job) -> Any:
+        infer = opened(one)
+
+        def infer_and_keep(pixels: Any) -> Any:
+            seen.append((pixels, infer(pixels)))
+            return seen[-1][1]
+
+        return infer_and_keep
+
+    monkeypatch.setattr(bench_worker, "_in_torch", watched)
+    judge = judge_of(job(kind="reference", model=name))
+    assert list(judge([sample.path for sample in images.test[:2]])) == [None, None]
+    ((pixels, logits),) = seen
+    assert pixels.shape == (2, REFERENCES[name].size, REFERENCES[name].size, 3)
+    assert pixels.dtype == np.uint8
+    assert logits.shape == (2, 1)
+    assert np.isfinite(logits).all()
+
+
+def test_references_run_in_torch_and_on_the_gpu_too() -> None:
+    setups = bench_speed._reference_setups(["Xception", "ResNet-50"], job(), "cuda")
+    assert [(one.detector, one.runtime, one.size, one.job.kind, one.job.device) for one in setups] == [
+        (name, "torch", None, "reference", device) for name in ("Xception", "ResNet-50") for device in ("cpu", "cuda")
+    ]
+    assert [one.job.device for one in bench_speed._reference_setups(list(REFERENCES), job(), "cpu")] == ["cpu"] * 3
+
+
+def test_references_are_timed_where_torch_is_unless_it_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(references: bool | None = None, *, quick: bool = False) -> list[str]:
+        return benchmark._references(benchmark.Task(["a.zip"], references=references, quick=quick))
+
+    assert chosen() == chosen(True, quick=True) == list(REFERENCES)
+    assert chosen(quick=True) == chosen(False) == []
+    monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
+    monkeypatch.setattr("features.device.find_spec", lambda name: None)
+    assert chosen() == []
+    with pytest.raises(MissingExtraError):
+        chosen(True)
+
+
+@pytest.mark.parametrize(("options", "wanted"), [(["--references"], True), (["--no-references"], False), ([], None)])
+def test_the_command_takes_the_choice_of_references(
+    options: list[str], wanted: bool | None, compared: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tasks: list[benchmark.Task] = []
+
+    def remember(task: benchmark.Task, out: str, **values: Any) -> dict[str, Any]:
+        tasks.append(task)
+        return compared
+
+    monkeypatch.setattr(benchmark, "benchmark", remember)
+    written = tmp_path / "table.txt"
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["benchmark", "a.zip", "--out", "b", *options, "-q", "-f", "table", "-o", str(written)])
+    assert ended.value.code == 0
+    assert [task.references for task in tasks] == [wanted]
+    *others, last = written.read_text().splitlines()
+    assert last.startswith("ResNet-50 ")
+    assert last.endswith(NOTE)
+    assert not any(NOTE in line for line in others)
+
+
+def test_a_reference_has_speed_and_no_quality(compared: dict[str, Any]) -> None:
+    *others, last = compared["figures"]["speed"]
+    assert [entry["note"] for entry in others] == [None] * len(others)
+    assert (last["detector"], last["runtime"], last["device"]) == ("ResNet-50", "torch", "cpu")
+    assert (last["note"], last["size"]) == (NOTE, None)
+    assert last["latency"]["one"]["images"] == 1
+    assert last["throughput"]["one"]["batch_32"]["median"] > 0.1
+    assert 2e7 < last["memory"]["batch_1"] < last["memory"]["batch_32"]
+    assert last["start"]["median"] > 0.1
+    row = list(benchmark.table(compared))[-1]
+    assert list(row) == list(benchmark.SHOWN)
+    assert {name for name, value in row.items() if value is None} == {"auc", "accuracy", "tpr_at_fpr_1", "size_mb"}
+    assert row["note"] == NOTE
+
+
+def test_the_page_shows_a_reference_as_speed_only(
+    compared: dict[str, Any], images: Images, contestants: list[Contestant], out: Path
+) -> None:
+    text = page(compared, images.labels, contestants)
+    document = minidom.parseString(text.replace("<!doctype html>", ""))
+    cells = [
+        [cell for cell in row.childNodes if isinstance(cell, minidom.Element)]
+        for row in document.getElementsByTagName("tr")
+    ]
+    rows = [[text_of(cell) for cell in row] for row in cells]
+    (found,) = [row for row in rows if row[0].startswith("ResNet-50")]
+    assert found[0] == f"ResNet-50, torch ({NOTE})"
+    assert found[-1] == ""
+    assert all(found[1:-1])
+    (picture,) = [svg for svg in document.getElementsByTagName("svg") if "Quality against" in svg.toxml()]
+    assert "ResNet-50" not in picture.toxml()
+    assert f"references: {NOTE}" in text
+    assert REFERENCES["ResNet-50"].source in text
+    assert "Xception" not in text
+    assert NOTE not in (out / benchmark.PAGE).read_text()
+
+
 def test_a_device_that_is_not_there_is_an_error(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextlib.contextmanager
     def follow(task: str) -> Iterator[Any]:
@@ -344,6 +470,9 @@ def test_the_command_holds_every_option() -> None:
         "python cli.py benchmark a.zip --out runs/b --model full --real original --fake swap --all --quick"
         " --limit 100 --device cuda"
     )
+    for references, option in ((True, " --references"), (False, " --no-references")):
+        command = benchmark.Task(["a.zip"], references=references).command("b")
+        assert command == f"python cli.py benchmark a.zip --out b{option}"
 
 
 def test_the_table_has_a_row_for_each_runtime(out: Path, record: dict[str, Any]) -> None:
@@ -389,7 +518,7 @@ def test_points_fall_where_their_values_say() -> None:
     assert [line.share(value) for value in (0.25, 0.5, 0.75, 1, 2)] == [0, 0, 0.5, 1, 1]
     assert [logarithm.share(value) for value in (1, 10, 100, 1000)] == pytest.approx([0, 0, 0.5, 1])
     drawn = chart("", "", Axis("", 0, 1, ()), Axis("", 0, 1, ()), [Series("", [(0, 0), (0.5, 0.5), (1, 1)])])
-    assert 'd="M56.0 292.0L246.0 152.0L436.0 12.0"' in drawn
+    assert 'd="M64.0 292.0L254.0 152.0L444.0 12.0"' in drawn
 
 
 @pytest.mark.parametrize(
