@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli_dataset import dataset_app
+from cli_measure import measure_app
 from pipelines import __version__
 from pipelines.console import HELP, Datasets, Fake, Model, Real, Run, Status, command, run_app
 from pipelines.render import Output, Row, choose_format, write_rows
@@ -28,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 bundle_app = typer.Typer(help="Look into trained detectors.", rich_markup_mode=None)
+app.add_typer(measure_app)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(bundle_app, name="bundle")
 
@@ -196,6 +198,17 @@ def score(
         float | None,
         typer.Option(callback=_probability, help="Share of fakes to expect; moves probabilities, not verdicts."),
     ] = None,
+    max_fpr: Annotated[
+        float | None,
+        typer.Option(callback=_probability, help="Share of real calibration images that may be called fake; 0.01."),
+    ] = None,
+    max_miss: Annotated[
+        float | None,
+        typer.Option(callback=_probability, help="Share of fake calibration images that may be called real; 0.05."),
+    ] = None,
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE.html", help="Write the rows as a page too, with small pictures.")
+    ] = None,
 ) -> int:
     """Give verdicts on the faces in images, a row each."""
     from pipelines import score as task
@@ -212,39 +225,54 @@ def score(
 
     with run.follow("score") as progress:
         verdicts = task.score(
-            inputs, model=model, faces=faces, workers=run.jobs, ordered=ordered, prior=prior, progress=progress
+            inputs,
+            model=model,
+            faces=faces,
+            workers=run.jobs,
+            ordered=ordered,
+            prior=prior,
+            max_fpr=max_fpr,
+            max_miss=max_miss,
+            say=run.say,
+            progress=progress,
         )
+        if report:
+            from pipelines.report import Terms, reported
+
+            points = task.load_detector(model, faces, "cpu", max_fpr, max_miss).bundle.points
+            verdicts = reported(verdicts, report, Terms(points, max_fpr, max_miss, prior))
         run.write_rows(rows(verdicts), task.COLUMNS, task.SHOWN)
     run.say(", ".join(f"{count:,} {name}" for name, count in sorted(tally.items())) or "no images were named")
     return Status.FOUND if fail_on and tally[fail_on] else Status.of(tally.total(), tally["failed"])
 
 
 @command(app)
-def benchmark(
+def explain(
     run: Run,
-    datasets: Datasets,
-    out: Annotated[str, typer.Option(metavar="DIR", help="The folder for benchmark.json and benchmark.html.")],
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", metavar="NAME|PATH", help="A detector, and its network alone; all that ship."),
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Whatever `score` takes.")],
+    model: Model = "fast",
+    faces: Annotated[
+        Literal["auto", "off"], typer.Option(help="Find every face, a row each, or explain every image whole.")
+    ] = "auto",
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Write a page and a picture of every image there.")
     ] = None,
-    whole: Annotated[bool, typer.Option("--all", help="Judge images of all groups, not of the test groups.")] = False,
-    limit: Annotated[int | None, typer.Option(min=2, metavar="N", help="The most images to judge.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Few images and repeats: see that it works.")] = False,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks are timed besides the CPU.")
-    ] = "cpu",
-    real: Real = None,
-    fake: Fake = None,
 ) -> int:
-    """Stand detectors side by side: quality, speed, size."""
-    from pipelines import benchmark as task
+    """Say why: what speaks for fake and for real, in words, in numbers and on a map."""
+    from pipelines import explain as task
+    from pipelines.inputs import expand
 
-    wanted = task.Task(datasets, model or (), whole, limit, quick, device, real or (), fake or ())
-    record = task.benchmark(wanted, out, follow=run.follow, workers=run.jobs, say=run.say)
-    run.write_rows(task.table(record), list(task.SHOWN), task.SHOWN)
-    run.say(f"{out}: {task.PAGE} and {task.RECORD}")
-    return Status.SOME if record["figures"]["images"]["left_out"]["failed"] else Status.DONE
+    failed: list[bool] = []
+
+    def rows(found: Iterable[Row]) -> Iterator[Row]:
+        for row in found:
+            failed.append(row["verdict"]["error"] is not None)
+            yield row
+
+    with run.follow("explain") as progress:
+        found = task.explain(expand(images), model=model, faces=faces, out=out, workers=run.jobs, progress=progress)
+        run.write_rows(rows(found), task.COLUMNS, task.SHOWN)
+    return Status.of(len(failed), sum(failed))
 
 
 BundleArgument = Annotated[str, typer.Argument(metavar="NAME|PATH", help="A detector that ships, or a bundle.")]

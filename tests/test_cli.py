@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import cli
+from models.calibration import OperatingPoints
 from tests.images import corpus, jpeg, photo, png
 from tests.portraits import beside, portrait
 
@@ -135,6 +136,25 @@ def test_a_table_tells_faces_apart(capsys: pytest.CaptureFixture[str], tmp_path:
     assert all(len(json.loads(line)) == 4 for line in lines)
 
 
+def test_operating_points_move_on_request(
+    capsys: pytest.CaptureFixture[str], images: Path, small_detector: Path
+) -> None:
+    common = ["score", images, "--model", small_detector, "--faces", "off", "--ordered", "--format", "json"]
+    usual = run(capsys, *common)
+    assert run(capsys, *common, "--max-fpr", "0.01", "--max-miss", "0.05")[:2] == usual[:2]
+    status, out, err = run(capsys, *common, "--max-fpr", "0.45", "--max-miss", "0.45")
+    kept = json.loads((small_detector / "manifest.json").read_text())["calibration_scores"]
+    points = OperatingPoints.of_scores(kept, max_fpr=0.45, max_miss=0.45)
+    assert status == usual[0]
+    for before, row in zip(json.loads(usual[1]), json.loads(out), strict=True):
+        assert row["probability"] == before["probability"]
+        assert row["verdict"] == (None if row["error"] else points.decide(row["probability"]))
+    assert "too few" not in err
+    told = run(capsys, *common, "--max-fpr", "0.0001")[2]
+    assert told.count("real calibration images are too few for a share of 0.0001 false positives") == 1
+    assert "too few" not in run(capsys, *common, "--max-fpr", "0.0001", "--quiet")[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -148,6 +168,8 @@ def test_a_table_tells_faces_apart(capsys: pytest.CaptureFixture[str], tmp_path:
         (["score", "x", "--jobs", "0"], "greater than or equal to 1 (got '0')"),
         (["score", "x", "--jobs", "many"], "(got 'many')"),
         (["score", "x", "--prior", "1.5"], "expected a number between 0 and 1, both excluded, not 1.5"),
+        (["score", "x", "--max-fpr", "0"], "expected a number between 0 and 1, both excluded, not 0"),
+        (["score", "x", "--max-miss", "5"], "expected a number between 0 and 1, both excluded, not 5"),
         (["score"], "Missing argument"),
         (["bundle"], "Missing command"),
     ],

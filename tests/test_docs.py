@@ -132,6 +132,7 @@ def test_every_command_helps(command: str, capsys: pytest.CaptureFixture[str]) -
 
 def test_every_option_of_the_readme_exists() -> None:
     known = {option for options in COMMANDS.values() for option in options} | {"--version", "--help"}
+    known |= {option.replace("--", "--no-", 1) for option in known}
     assert set(re.findall(r"--[a-z][a-z-]*", README)) <= known
 
 
