@@ -1,9 +1,10 @@
 """The figures of README.md, a function each."""
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from benchmarks import readme_detectors
+from benchmarks.markdown import interval, paragraph, source, table
 from benchmarks.sources import Sources
 
 __all__ = ["BLOCKS", "TRIVIAL_AUC"]
@@ -11,7 +12,6 @@ __all__ = ["BLOCKS", "TRIVIAL_AUC"]
 TRIVIAL_AUC: Final = 0.64
 """What trivial statistics (sharpness, smoothness) reach on deepfake-faces."""
 
-_WIDTH = 120
 _METRICS: Final = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -32,13 +32,16 @@ _BESIDE: Final = (
 
 def _headline(sources: Sources) -> str:
     tested = sources.manifest["metrics"]["test_balanced"]
-    auc, times = tested["auc"]["value"], _speed(sources)["ratios"]["path_to_imread"]["median"]
-    return _paragraph(
+    times = _speed(sources)["ratios"]["path_to_imread"]["median"]
+    full = readme_detectors.quality_of(sources, "full")["auc"]
+    return paragraph(
         f"On {tested['real']:,} real and {tested['fake']:,} fake faces of deepfake-faces, of source videos that",
-        f"training never saw, it reaches an AUC of **{auc:.3f}** (95 % interval {_interval(tested['auc'])};",
-        f"trivial statistics: {TRIVIAL_AUC}). A verdict on a face crop takes {_milliseconds(sources):.1f} ms on one",
-        f"core, {times:.1f} times a bare `cv2.imread` of the same file; to find the faces in a photograph of 1,080 px",
-        f"first takes {sources.result('faces')['milliseconds']['1080']['median']:.0f} ms.",
+        f"training never saw, `fast` reaches an AUC of **{tested['auc']['value']:.3f}** (95 % interval",
+        f"{interval(tested['auc'])}) and `full` **{full['value']:.3f}** ({interval(full)}); trivial statistics:",
+        f"{TRIVIAL_AUC}. A verdict on a face crop takes {_milliseconds(sources):.1f} ms on one core with `fast`,",
+        f"{times:.1f} times a bare `cv2.imread` of the same file, and",
+        f"{readme_detectors.milliseconds_of(sources, 'full'):.1f} ms with `full`; to find the faces in a photograph of",
+        f"1,080 px first takes {sources.result('faces')['milliseconds']['1080']['median']:.0f} ms.",
     )
 
 
@@ -48,24 +51,20 @@ def _milliseconds(sources: Sources) -> float:
 
 def _quality(sources: Sources) -> str:
     tested = sources.manifest["metrics"]["test_balanced"]
-    rows = [(title, f"{tested[name]['value']:.3f}", _interval(tested[name])) for name, title in _METRICS.items()]
+    rows = [(title, f"{tested[name]['value']:.3f}", interval(tested[name])) for name, title in _METRICS.items()]
     return "\n\n".join(
         [
-            _paragraph(
+            paragraph(
                 f"Test groups of deepfake-faces, balanced 1:1: {tested['real']:,} real and {tested['fake']:,} fake",
                 f"images of {tested['groups']:,} groups; intervals from a bootstrap over groups. Accuracy is that of",
                 "probability >= 0.5 over all images.",
             ),
-            _table(("figure", "value", "95 % interval"), rows),
-            _source("python cli.py train", "models/pretrained/fast/manifest.json"),
+            table(("figure", "value", "95 % interval"), rows),
+            source("python cli.py train", "models/pretrained/fast/manifest.json"),
             "To stand beside it; the protocols differ, so read these as orientation and not as a ranking:",
-            _table(("method", "images and protocol", "figure"), _BESIDE),
+            table(("method", "images and protocol", "figure"), _BESIDE),
         ]
     )
-
-
-def _interval(metric: Mapping[str, float]) -> str:
-    return f"{metric['low']:.3f} to {metric['high']:.3f}"
 
 
 def _resize(sources: Sources) -> str:
@@ -82,19 +81,17 @@ def _resize(sources: Sources) -> str:
     images = figures["images"]
     return "\n\n".join(
         [
-            _paragraph(
+            paragraph(
                 "Every image is brought to 224 px whole. What that costs, as AUC of test crops that arrive at other",
                 f"sizes ({images['real']:,} real, {images['fake']:,} fake; as they are:",
                 f"{figures['as_it_is']['auc']:.3f}), by the policy that ships and by others:",
             ),
-            _table(
-                ("arrives at, px", *(policy.replace("_", " ") for policy in policies), "reals that look fake"), rows
-            ),
-            _paragraph(
+            table(("arrives at, px", *(policy.replace("_", " ") for policy in policies), "reals that look fake"), rows),
+            paragraph(
                 "The last column is the share of the real images whose probability reaches the point for `fake` under",
                 "the policy that ships. It is why an image with a side under 96 px gets no verdict but `uncertain`.",
             ),
-            _source("python -m benchmarks.resize_policy", "benchmarks/results/resize_policy.json"),
+            source("python -m benchmarks.resize_policy", "benchmarks/results/resize_policy.json"),
         ]
     )
 
@@ -112,7 +109,7 @@ def _framing(sources: Sources) -> str:
     ]
     return "\n\n".join(
         [
-            _paragraph(
+            paragraph(
                 f"Test faces of deepfake-faces ({images['real']:,} real, {images['fake']:,} fake), as they are and set",
                 "into other pictures at random places and saved as JPEG: AUC of a detector trained on the crops as",
                 "they are and mirrored, and of the one that ships, which also learned from crops resized, framed",
@@ -120,9 +117,9 @@ def _framing(sources: Sources) -> str:
                 f"face in {auto['no_face']:.1%}; out of the pictures it misses",
                 f"{shipped['out_of_focus']['no_face']:.1%} and {shipped['photograph']['no_face']:.1%}.",
             ),
-            _table(("test faces", "trained without", "ships"), rows),
+            table(("test faces", "trained without", "ships"), rows),
             "![AUC against the width and the place of the crop](docs/framing.png)",
-            _source("python -m benchmarks.framing", "benchmarks/results/framing.json"),
+            source("python -m benchmarks.framing", "benchmarks/results/framing.json"),
         ]
     )
 
@@ -135,16 +132,16 @@ def _faces(sources: Sources) -> str:
     false = figures["false_finds"]
     return "\n\n".join(
         [
-            _paragraph(
+            paragraph(
                 "Share of faces found, by the side of the face in pixels, set into photographs of 1,080 px; and time",
                 f"for pictures (4:3, by their longer side) with one face, one core ({sources.machine('faces')}).",
                 f"Of {false['photographs']} photographs without a face, {false['with_a_find']} had a find; of",
                 f"{false['patches']} small patches without one, {false['patches_with_a_find']}; the thresholds were",
                 "set with these pictures in view, so expect some on others.",
             ),
-            _table(("faces of", *(f"{side} px" for side in sides)), rows),
-            _table(("picture", "milliseconds", "limit"), times),
-            _source("python -m benchmarks.faces", "benchmarks/results/faces.json"),
+            table(("faces of", *(f"{side} px" for side in sides)), rows),
+            table(("picture", "milliseconds", "limit"), times),
+            source("python -m benchmarks.faces", "benchmarks/results/faces.json"),
         ]
     )
 
@@ -157,16 +154,16 @@ def _speed_block(sources: Sources) -> str:
     figures, startup = _speed(sources), sources.result("startup")
     return "\n\n".join(
         [
-            _paragraph(
+            paragraph(
                 f"One core, {figures['images']:,} crops of 224 px taken whole (`--faces off`), {figures['values']:,}",
                 "values each, every step in turn on the same files in one run",
                 f"({sources.machine('speed')}); scikit-image and scipy, which compute the same features, get every",
                 "tenth image. Medians, with the least and the greatest.",
             ),
-            _table(("one image", "µs", "ratio", "limit"), _speed_rows(figures)),
-            _source("python -m benchmarks.speed", "benchmarks/results/speed.json"),
-            _table(("start-up", "seconds", "limit"), _startup_rows(startup["limits"])),
-            _source("python -m benchmarks.startup", "benchmarks/results/startup.json"),
+            table(("one image", "µs", "ratio", "limit"), _speed_rows(figures)),
+            source("python -m benchmarks.speed", "benchmarks/results/speed.json"),
+            table(("start-up", "seconds", "limit"), _startup_rows(startup["limits"])),
+            source("python -m benchmarks.startup", "benchmarks/results/startup.json"),
         ]
     )
 
@@ -219,15 +216,15 @@ def _blocks(sources: Sources) -> str:
     ]
     return "\n\n".join(
         [
-            _paragraph(
+            paragraph(
                 f"Small boosters, {figures['seeds']} seeds each, fitted on one part of the training groups",
                 f"({figures['rows']['fit']:,} images) and judged on another ({figures['rows']['judge']:,}); all blocks",
                 f"together: {figures['auc']['mean']:.4f}. The draw of rows and columns alone moves the last column by",
                 f"{figures['noise']:.4f} (one standard deviation). µs is what an image takes less without the block;",
                 "what blocks share is not in it.",
             ),
-            _table(("block", "values", "µs", "AUC alone", "AUC lost without"), rows),
-            _source("python -m benchmarks.ablation runs/cache", "benchmarks/results/ablation.json"),
+            table(("block", "values", "µs", "AUC alone", "AUC lost without"), rows),
+            source("python -m benchmarks.ablation runs/cache", "benchmarks/results/ablation.json"),
         ]
     )
 
@@ -237,37 +234,24 @@ def _store(sources: Sources) -> str:
     workers, memory = len(whole["megabytes"]["worker"]), whole["megabytes_of_a_worker"]
     same = "the same rows, bit for bit, as" if killed["same"] else "**not the same rows as**"
     paragraphs = [
-        _paragraph(
+        paragraph(
             f"`extract` measured {whole['summary']['total']:,} images ({whole['rows']:,} rows) in",
             f"{whole['seconds'] / 60:.1f} minutes ({whole['rows_per_second']:,.0f} rows a second, {workers} workers),",
             "the largest worker within",
             f"{memory['median']:.0f} MB (limit: {memory['at_most']:g}); the second run took",
             f"{whole['second_run']['seconds']:.1f} s ({sources.machine('extract_all')}).",
         ),
-        _paragraph(
+        paragraph(
             f"Killed (SIGKILL) at {killed['kills']} random moments on {killed['images']:,} images,",
             f"{killed['kills_with_rows_missing']} of them with rows still missing, and then run once more, it left",
             f"{same} a run that nobody interrupted.",
         ),
     ]
     ends = [
-        _source("python -m benchmarks.extract_all", "benchmarks/results/extract_all.json"),
-        _source("python -m benchmarks.kill_resume", "benchmarks/results/kill_resume.json"),
+        source("python -m benchmarks.extract_all", "benchmarks/results/extract_all.json"),
+        source("python -m benchmarks.kill_resume", "benchmarks/results/kill_resume.json"),
     ]
     return "\n\n".join(f"{text}\n{end}" for text, end in zip(paragraphs, ends, strict=True))
-
-
-def _paragraph(*parts: str) -> str:
-    return textwrap.fill(" ".join(parts), _WIDTH, break_long_words=False, break_on_hyphens=False)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _source(command: str, file: str) -> str:
-    return f"(`{command}`, [{file}]({file}))"
 
 
 BLOCKS: Final[Mapping[str, Callable[[Sources], str]]] = {
@@ -279,5 +263,6 @@ BLOCKS: Final[Mapping[str, Callable[[Sources], str]]] = {
     "speed": _speed_block,
     "store": _store,
     "blocks": _blocks,
+    **readme_detectors.BLOCKS,
 }
 """What writes each figure of README.md."""

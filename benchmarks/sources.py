@@ -29,9 +29,20 @@ class Sources:
         path = self.results / f"{name}.json"
         if not path.is_file():
             place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-            raise FiguresError(f"{place} is missing; make it with: python -m benchmarks.{name} -o {place}")
+            script = (ROOT / "benchmarks" / f"{name}.py").is_file()
+            how = f"; make it with: python -m benchmarks.{name} -o {place}" if script else ""
+            raise FiguresError(f"{place} is missing{how}")
         record: dict[str, Any] = json.loads(path.read_text())
         return dict(record.get("figures", record))
+
+    def command(self, name: str) -> str:
+        """Name the command that made a result."""
+        return str(json.loads((self.results / f"{name}.json").read_text())["command"])
+
+    def digest_of(self, model: str) -> str | None:
+        """Take the digest of a detector that ships; None where none of that name does."""
+        path = self.detector.with_name(model) / "manifest.json"
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
     def machine(self, name: str) -> str:
         """Say on what a result was measured."""

@@ -114,6 +114,8 @@ people who know the figures above and have measured the detector on pictures lik
 {failures}\
 - Trained on face crops of the data sets named above. Other framings, cameras, codecs and ways of forging may get
   probabilities that mean nothing; the figures above do not carry over to them.
+- It knows the kinds of forgery in those data sets only; of others (a whole generated face, where it learnt from face
+  swaps) it may be sure and wrong.
 - Compression, resizing and filters after the fact destroy the traces that are measured.
 - A probability is evidence about statistics of an image, not about a person.
 

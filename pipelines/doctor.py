@@ -25,7 +25,7 @@ __all__ = ["SHIPPED", "SHOWN", "TOLERANCE", "Finding", "doctor", "explain_import
 SHOWN: Final = {"check": 22, "status": 6, "detail": 0}
 """The columns of a finding, and their widths in a table."""
 
-SHIPPED: Final = ("fast",)
+SHIPPED: Final = ("fast", "full")
 """The detectors that an installation has."""
 
 TOLERANCE: Final = 0.01

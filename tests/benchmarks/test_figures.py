@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.figures import BLOCKS, FiguresError, Sources, main, rewrite
 from models.bundle import load
+from tests.benchmarks.made_up import detector_results
 
 SHOWN = ("auc", "average_precision", "accuracy", "balanced_accuracy", "eer", "tpr_at_fpr_1", "coverage")
 README = "\n\n".join(["# title", *(f"<!-- figures:{name} -->\n\n<!-- /figures:{name} -->" for name in BLOCKS), "end\n"])
@@ -55,6 +56,7 @@ def results(digest: str, manifest_digest: str) -> dict[str, dict[str, Any]]:
             "as_it_is": {"auc": 0.877},
             "arrivals": {"112": policies, "640x480": policies},
         },
+        **detector_results(manifest_digest),
     }
 
 
@@ -106,9 +108,13 @@ def sources(tmp_path: Path) -> Sources:
     found.detector.mkdir()
     text = json.dumps(manifest)
     (found.detector / "manifest.json").write_text(text)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "manifest.json").write_text(text)
     machine = {"processor": "Some CPU", "system": "Linux x86_64", "python": "3.11.7"}
     for name, figures in results("f" * 64, hashlib.sha256(text.encode()).hexdigest()).items():
-        (found.results / f"{name}.json").write_text(json.dumps({"machine": machine, "figures": figures}))
+        record = {"command": f"python {name}", "machine": machine, "figures": figures}
+        (found.results / name).parent.mkdir(exist_ok=True)
+        (found.results / f"{name}.json").write_text(json.dumps(record))
     return found
 
 
@@ -127,6 +133,8 @@ def test_every_figure_stands_in_its_place(sources: Sources) -> None:
     assert list(block) == list(BLOCKS)
     assert "1,210 real and 1,211 fake" in block["headline"]
     assert "AUC of **0.874**" in " ".join(block["headline"].split())
+    assert "`full` **0.970** (0.960 to 0.980)" in " ".join(block["headline"].split())
+    assert "1.2 ms with `full`" in " ".join(block["headline"].split())
     assert "0.861 to 0.890" in block["quality"]
     assert "accuracy 0.9022" in block["quality"]
     assert "AUC 0.64" in block["quality"]
@@ -134,6 +142,15 @@ def test_every_figure_stands_in_its_place(sources: Sources) -> None:
     assert "| 9.0 (8.5 to 9.5) x imread | at most 10 |" in block["speed"]
     assert "| 26.0 (25.5 to 26.5) x the path above | at least 20 |" in block["speed"]
     assert "| `dct.moments` | 252 | 104 | 0.700 | -0.0012 |" in block["blocks"]
+    assert "| `fast` over `CNN of full` | -0.0500 (-0.0600 to -0.0400) |" in block["detectors"]
+    assert "| `fast` | onnxruntime | 1.20 | 3.40 | 811 | 0.30 |" in block["detectors"]
+    assert "| reals called fake (meant: 1 %) | 25.0% (24.0% to 26.0%) |" in block["evaluation"]
+    assert "| JPEG, level 5 | 0.700 | 0.700 |" in block["evaluation"]
+    assert "| worst | detector | value (as they are) |" in block["evaluation"]
+    assert "| FFHQ: photographs that get a verdict | 60.0% | 60.0% |" in block["evaluation"]
+    assert "| two stages | 0.9650 (0.9550 to 0.9750) | +0.0050 (-0.0050 to +0.0150) |" in block["fusion"]
+    assert "| `embedding` | 2 | 0.944 | +0.0411 |" in block["families"]
+    assert "| `full`: the map | 6.2% | 6.2% | 6.2% | 0.062 (0.050 to 0.070) |" in block["evidence"]
     assert "20 random moments" in block["store"]
     assert "the same rows, bit for bit" in " ".join(block["store"].split())
 
@@ -183,6 +200,11 @@ def test_a_missing_detector_is_named(sources: Sources) -> None:
         ("speed", "model", {"feature_set": "0"}),
         ("ablation", "feature_set", "0"),
         ("resize_policy", "model", {"digest": "0"}),
+        ("benchmark/benchmark", "detectors", [{"name": "fast", "sha256": "0"}]),
+        ("evaluation/evaluation", "models", [{"name": "full", "digest": "0"}]),
+        ("elsewhere/evaluation", "models", [{"name": "fast", "digest": "0"}]),
+        ("fusion", "bundle", "0"),
+        ("evidence_full", "model", {"digest": "0"}),
     ],
 )
 def test_a_result_of_another_detector_is_refused(sources: Sources, name: str, key: str, value: object) -> None:

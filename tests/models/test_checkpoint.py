@@ -105,7 +105,7 @@ def test_nothing_there(tmp_path: Path) -> None:
             read_network(tmp_path / name)
 
 
-def test_the_network_that_training_goes_on_from_is_whole() -> None:
-    network = read_network(find_network(ROOT / "models" / "checkpoints" / "lite0"))
+def test_training_can_go_on_from_the_network_that_ships() -> None:
+    network = read_network(find_network(ROOT / "models" / "pretrained" / "full"))
     assert network.architecture == "lite0"
     assert bool(network.classifier.weight.count_nonzero())

@@ -21,6 +21,7 @@ def shipped(tmp_path: Path, small_detector: Path, monkeypatch: pytest.MonkeyPatc
     """A folder of shipped detectors with a small `fast`, in the place of the real one."""
     shutil.copytree(small_detector, tmp_path / "fast")
     monkeypatch.setattr(bundle, "PRETRAINED", tmp_path)
+    monkeypatch.setattr("pipelines.doctor.SHIPPED", ("fast",))
     load_detector.cache_clear()
     yield tmp_path
     load_detector.cache_clear()

@@ -23,6 +23,7 @@ from features.errors import BundleError, DatasetError, FeatureMismatchError, Sto
 from features.frame import Frame
 from features.profiles import feature_set, forensic
 from features.store import MANIFEST_COLUMNS, FeatureStore
+from models import bundle as bundle_module
 from models.bundle import load, save, verify
 from models.cnn import Settings
 from models.metrics import roc_auc
@@ -171,7 +172,10 @@ def test_a_gpu_measures_the_same_within_rounding(
     assert part.values.tobytes() != whole.values[rows].tobytes()
 
 
-def test_no_network_is_an_error_that_says_what_to_do(samples: list[Sample], network: str, tmp_path: Path) -> None:
+def test_no_network_is_an_error_that_says_what_to_do(
+    samples: list[Sample], network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_module, "PRETRAINED", tmp_path / "pretrained")
     with pytest.raises(BundleError, match="profile full needs a network, and none ships; name one with --network"):
         run(samples, tmp_path / "c")
     with pytest.raises(BundleError, match="profile fast measures without a network"):
@@ -368,8 +372,9 @@ def test_without_torch_the_bundles_network_measures_and_trains(
 
 
 def test_the_command_says_what_is_missing(
-    samples: list[Sample], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    samples: list[Sample], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bundle_module, "PRETRAINED", tmp_path / "pretrained")
     folder = str(Path(samples[0].path).parents[1])
     with pytest.raises(SystemExit) as ended:
         cli.main(["extract", folder, "--out", str(tmp_path / "c"), "--profile", "full"])
