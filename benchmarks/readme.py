@@ -34,7 +34,8 @@ def _headline(sources: Sources) -> str:
     tested = sources.manifest["metrics"]["test_balanced"]
     times = _speed(sources)["ratios"]["path_to_imread"]["median"]
     full = readme_detectors.quality_of(sources, "full")["auc"]
-    return paragraph(
+    made, called_real = readme_detectors.generated_faces(sources, "full")
+    costs = paragraph(
         f"On {tested['real']:,} real and {tested['fake']:,} fake faces of deepfake-faces, of source videos that",
         f"training never saw, `fast` reaches an AUC of **{tested['auc']['value']:.3f}** (95 % interval",
         f"{interval(tested['auc'])}) and `full` **{full['value']:.3f}** ({interval(full)}); trivial statistics:",
@@ -43,6 +44,12 @@ def _headline(sources: Sources) -> str:
         f"{readme_detectors.milliseconds_of(sources, 'full'):.1f} ms with `full`; to find the faces in a photograph of",
         f"1,080 px first takes {sources.result('faces')['milliseconds']['1080']['median']:.0f} ms.",
     )
+    limits = paragraph(
+        f"They know face swaps, and no other forgery: of {made} faces that StyleGAN made whole, `full` calls",
+        f"{called_real:.0%} real. What else limits a verdict stands under",
+        "[What a verdict means](#what-a-verdict-means-and-what-it-does-not).",
+    )
+    return f"{costs}\n\n{limits}"
 
 
 def _milliseconds(sources: Sources) -> float:
