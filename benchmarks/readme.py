@@ -47,7 +47,7 @@ def _headline(sources: Sources) -> str:
     limits = paragraph(
         f"They know face swaps, and no other forgery: of {made} faces that StyleGAN made whole, `full` calls",
         f"{called_real:.0%} real. What else limits a verdict stands under",
-        "[What a verdict means](#what-a-verdict-means-and-what-it-does-not).",
+        "[What a verdict means, and what it does not](#what-a-verdict-means-and-what-it-does-not).",
     )
     return f"{costs}\n\n{limits}"
 
