@@ -116,7 +116,7 @@ def test_a_small_or_cut_face_gets_no_verdict_and_the_reason(
         assert (found.verdict, found.face) == ("uncertain", framed.square)
         assert framed.doubt
         assert found.reason is not None
-        assert found.reason.split("; ")[0] == framed.doubt  # that it is unlike the training images may come after it
+        assert found.reason.startswith(framed.doubt)  # that it is unlike the training images may come after it
 
 
 def test_a_crop_with_too_few_pixels_gets_no_verdict(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
