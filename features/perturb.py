@@ -4,6 +4,7 @@ Every function takes (H, W, 3) uint8 pixels in BGR order and gives pixels of the
 alone, but may return it where there is nothing to do. The same arguments give the same pixels.
 """
 
+import math
 from typing import Final, Literal
 
 import cv2
@@ -13,7 +14,7 @@ import simplejpeg
 from features.decode import Pixels
 from features.planes import resize
 
-__all__ = ["blur", "double_jpeg", "jpeg", "noise", "reframe", "rescale", "screenshot", "tone", "webp"]
+__all__ = ["blur", "double_jpeg", "jpeg", "log_uniform", "noise", "reframe", "rescale", "screenshot", "tone", "webp"]
 
 _LUMA: Final = np.array([0.114, 0.587, 0.299])  # of B, G and R (ITU-R BT.601)
 _MIDDLE: Final = 127.5
@@ -128,3 +129,8 @@ def _span(side: int, scale: float, shift: float) -> tuple[int, int]:
     length = max(1, round(side * scale))
     start = round(side * (0.5 + shift) - length / 2)
     return start, start + length
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a strength between `low` and `high`, both above 0, whose logarithm is uniform."""
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
