@@ -13,13 +13,16 @@ from features.errors import UnknownNameError
 __all__ = [
     "ARCHITECTURES",
     "HEAD",
+    "LOCATOR_SIDE",
     "MAPS",
+    "PLAIN",
     "POOLED",
     "PREPROCESSING",
     "STAGES",
     "Architecture",
     "Preprocessing",
     "find_architecture",
+    "located_names",
     "pooled_names",
     "widths_of",
 ]
@@ -76,6 +79,12 @@ HEAD: Final = 1280
 MAPS: Final = (*(f"stage{i}" for i in range(1, len(STAGES) + 1)), "head")
 """The names of the network's maps, from shallow to deep."""
 
+PLAIN: Final = ("found",)
+"""The head of a network with one logit, which learnt from the fakes that data sets hold."""
+
+LOCATOR_SIDE: Final = 7
+"""Cells a side of the map of log odds that a located network gives: those of its last map."""
+
 POOLED: Final = ("stage1", "stage2", "stage3", "stage5", "stage7", "head")
 """The maps that are pooled: the last of each resolution, and the head."""
 
@@ -110,3 +119,8 @@ def pooled_names(widths: Sequence[int]) -> list[str]:
         for moment in ("mean", "std")
         for channel in range(width)
     ]
+
+
+def located_names() -> list[str]:
+    """Name the log odds of the cells, row by row: `value.r0c0` to `value.r6c6`."""
+    return [f"value.r{row}c{column}" for row in range(LOCATOR_SIDE) for column in range(LOCATOR_SIDE)]

@@ -1,15 +1,15 @@
 """Augmentation: each training image as cameras, editors and platforms might have left it, both classes alike."""
 
-import math
+import copy
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from features.decode import Pixels
-from features.perturb import blur, jpeg, noise, reframe, rescale, tone
+from features.perturb import blur, jpeg, log_uniform, noise, reframe, rescale, tone
 
-__all__ = ["AUGMENTATIONS", "augment"]
+__all__ = ["AUGMENTATIONS", "GEOMETRIC", "augment", "augment_both"]
 
 _Step = Callable[[Pixels, np.random.Generator], Pixels]
 
@@ -19,15 +19,15 @@ def _flip(bgr: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _reframe(bgr: Pixels, rng: np.random.Generator) -> Pixels:
-    return reframe(bgr, _ratio(rng, 0.8, 1.25), *rng.uniform(-0.1, 0.1, size=2))
+    return reframe(bgr, log_uniform(rng, 0.8, 1.25), *rng.uniform(-0.1, 0.1, size=2))
 
 
 def _tone(bgr: Pixels, rng: np.random.Generator) -> Pixels:
-    return tone(bgr, rng.uniform(-24, 24), _ratio(rng, 0.8, 1.25), _ratio(rng, 0.7, 1.4))
+    return tone(bgr, rng.uniform(-24, 24), log_uniform(rng, 0.8, 1.25), log_uniform(rng, 0.7, 1.4))
 
 
 def _rescale(bgr: Pixels, rng: np.random.Generator) -> Pixels:
-    return rescale(bgr, round(max(bgr.shape[:2]) * _ratio(rng, 0.35, 1.5)))
+    return rescale(bgr, round(max(bgr.shape[:2]) * log_uniform(rng, 0.35, 1.5)))
 
 
 def _blur(bgr: Pixels, rng: np.random.Generator) -> Pixels:
@@ -53,6 +53,9 @@ AUGMENTATIONS: Final[dict[str, tuple[float, _Step]]] = {
 }
 """How likely each step is, and what it does, in the order in which they happen."""
 
+GEOMETRIC: Final = frozenset({"flip", "reframe"})
+"""The steps that move what is in the picture, and with it the mask of what was forged."""
+
 
 def augment(bgr: Pixels, rng: np.random.Generator) -> Pixels:
     """Perturb an image, (H, W, 3) uint8 BGR, as AUGMENTATIONS says and `rng` decides; the size stays."""
@@ -62,6 +65,11 @@ def augment(bgr: Pixels, rng: np.random.Generator) -> Pixels:
     return bgr
 
 
-def _ratio(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a factor whose logarithm is uniform."""
-    return math.exp(rng.uniform(math.log(low), math.log(high)))
+def augment_both(bgr: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Perturb an image as `augment` does, bit for bit, and move its mask, (H, W) uint8, as the image is moved."""
+    for name, (probability, step) in AUGMENTATIONS.items():
+        if rng.random() < probability:
+            if name in GEOMETRIC:
+                mask = step(mask, copy.deepcopy(rng))
+            bgr = step(bgr, rng)
+    return bgr, mask

@@ -10,12 +10,14 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from features.architecture import PLAIN
 from features.errors import BundleError, MissingExtraError
 from features.network import Conv, Network, normalise
 
 __all__ = ["imagenet", "transfer"]
 
 _EPSILON = 1e-3  # of the batch normalisations
+_CLASSES = 1000
 _TOLERANCE = 1e-3  # of a logit: processors add up in different orders
 
 
@@ -67,7 +69,7 @@ def imagenet(architecture: str = "lite0") -> Network:
     BundleError
         Its file is not the one expected, or the network does not predict what it is known to.
     """
-    network = Network(architecture, outputs=1000).eval()
+    network = Network(architecture, tuple(map(str, range(_CLASSES)))).eval()
     weights = _FILES[architecture]
     path = _path(weights)
     if hashlib.sha256(path.read_bytes()).hexdigest() != weights.sha256:
@@ -78,7 +80,7 @@ def imagenet(architecture: str = "lite0") -> Network:
 
 
 def transfer(architecture: str = "lite0") -> Network:
-    """Make a network of one logit that begins at ImageNet's weights; its classifier begins at zero.
+    """Make a network that begins at ImageNet's weights; its one head begins at zero.
 
     Raises
     ------
@@ -86,9 +88,7 @@ def transfer(architecture: str = "lite0") -> Network:
         As `imagenet` does.
     """
     network = imagenet(architecture)
-    network.classifier = nn.Linear(network.classifier.in_features, 1)
-    nn.init.zeros_(network.classifier.weight)
-    nn.init.zeros_(network.classifier.bias)
+    network.renew(PLAIN, located=False)
     return network
 
 

@@ -4,13 +4,14 @@ Folded, an image's result cannot depend on what else is in its batch, in trainin
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from features.architecture import HEAD, MAPS, POOLED, PREPROCESSING, STAGES, find_architecture, widths_of
+from features.architecture import HEAD, MAPS, PLAIN, POOLED, PREPROCESSING, STAGES, find_architecture, widths_of
 
 __all__ = ["Block", "Conv", "Network", "normalise", "pool"]
 
@@ -63,7 +64,16 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """EfficientNet-Lite of one size with a linear classifier of `outputs` logits.
+    """EfficientNet-Lite of one size with a linear classifier, and where it is located a map of what was forged.
+
+    Parameters
+    ----------
+    architecture : str
+        One of ARCHITECTURES.
+    heads : sequence of str
+        The names of the classifier's rows, a logit each.
+    located : bool
+        Whether a convolution takes the last map to the log odds, cell by cell, that it was forged.
 
     Raises
     ------
@@ -71,17 +81,45 @@ class Network(nn.Module):
         No architecture of that name.
     """
 
-    def __init__(self, architecture: str = "lite0", outputs: int = 1) -> None:
+    def __init__(self, architecture: str = "lite0", heads: Sequence[str] = PLAIN, located: bool = False) -> None:
         """Make the weights at random."""
         super().__init__()
         size = find_architecture(architecture)
         self.architecture = architecture
+        self.heads = tuple(heads)
         self.widths = widths_of(architecture)
         self.stem = Conv(3, _STEM, 3, 2)
         self.stages = nn.ModuleList(_stages(self.widths, size.depth))
         self.head = Conv(self.widths[-2], HEAD)
         self.dropout = nn.Dropout(size.dropout)
-        self.classifier = nn.Linear(HEAD, outputs)
+        self.classifier = nn.Linear(HEAD, len(self.heads))
+        self.locator = Conv(HEAD, 1, activated=False) if located else None
+
+    @classmethod
+    def of(cls, form: Mapping[str, Any]) -> "Network":
+        """Make a network of such a form; raises KeyError where it names no architecture, else as the class does."""
+        return cls(form["architecture"], form.get("heads", PLAIN), form.get("located", False))
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """All but the weights, as JSON values: `architecture`; `heads` and `located` where it is not a plain one."""
+        more = {"heads": list(self.heads), "located": self.locator is not None}
+        return {"architecture": self.architecture, **(more if more != {"heads": [*PLAIN], "located": False} else {})}
+
+    def renew(self, heads: Sequence[str], *, located: bool) -> None:
+        """Take these heads in place of its own: what it has of them stays as it is, what is new begins at zero."""
+        if self.heads != tuple(heads):
+            classifier = nn.Linear(HEAD, len(heads))
+            for parameter, known in zip(classifier.parameters(), self.classifier.parameters(), strict=True):
+                rows = dict(zip(self.heads, known.detach(), strict=True))
+                parameter.data = torch.stack([rows.get(head, torch.zeros_like(known[0])) for head in heads])
+            self.heads, self.classifier = tuple(heads), classifier
+        if located and self.locator is None:
+            self.locator = Conv(HEAD, 1, activated=False)
+            for parameter in self.locator.parameters():
+                nn.init.zeros_(parameter)
+        elif not located:
+            self.locator = None
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Take normalised images (n, 3, h, w) to the maps of MAPS, each (n, widths[i], h / 2..32, w / 2..32)."""
@@ -93,12 +131,16 @@ class Network(nn.Module):
         return [*found, self.head(x)]
 
     def classify(self, head: Tensor) -> Tensor:
-        """Take the last map, (n, 1280, h, w), to logits (n, outputs)."""
+        """Take the last map, (n, 1280, h, w), to logits, (n, heads)."""
         logits: Tensor = self.classifier(self.dropout(head.mean((2, 3))))
         return logits
 
+    def locate(self, head: Tensor) -> Tensor | None:
+        """Take the last map, (n, 1280, h, w), to log odds that cells were forged, (n, h, w); None if not located."""
+        return None if self.locator is None else self.locator(head)[:, 0]
+
     def forward(self, x: Tensor) -> Tensor:
-        """Take normalised images (n, 3, h, w) to logits (n, outputs)."""
+        """Take normalised images (n, 3, h, w) to logits, (n, heads)."""
         return self.classify(self.maps(x)[-1])
 
 

@@ -1,13 +1,15 @@
 """The network as an ONNX graph, written node by node: what scoring runs in onnxruntime, without torch.
 
     pixels  (n, 224, 224, 3) uint8, BGR, as Frame.bgr holds them
-    logit   (n, 1) float32
+    logit   (n, heads) float32
     pooled  (n, d) float32, what features.network.pool gives, named by features.architecture.pooled_names
+    map     (n, 7, 7) float32, of located networks: the log odds, cell by cell, that it was forged
 
 Kernels are stored in float16 and computed with in float32. Their names are those of torch's state, so that the network
 can be read back from the graph.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,37 +19,30 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from features.architecture import MAPS, POOLED, PREPROCESSING, pooled_names
+from features.architecture import LOCATOR_SIDE, MAPS, POOLED, PREPROCESSING, pooled_names
 from features.errors import BundleError
 from features.network import Conv, Network
+from features.onnx_model import serialize
 
 __all__ = ["from_onnx", "to_onnx"]
 
-_IR_VERSION: Final = 8  # what onnxruntime 1.20 and all later ones read
-_OPSET: Final = 17
-_ARCHITECTURE: Final = "architecture"
+_FORM: Final = ("architecture", "heads", "located")  # the keys of the metadata; the first is text, the others JSON
 
 
 def to_onnx(network: Network) -> bytes:
-    """Write a network of one logit as an ONNX model with the input and the outputs above; its batch may be any size."""
-    graph = _Graph(network)
-    logit, pooled = graph.build()
+    """Write a network as an ONNX model with the input and the outputs above; its batch may be any size."""
+    content = _Graph(network)
+    outputs = content.build()
     size = PREPROCESSING.size
-    outputs = {logit: network.classifier.out_features, pooled: len(pooled_names(network.widths))}
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "network",
-            [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", size, size, 3])],
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width]) for name, width in outputs.items()],
-            graph.constants,
-        ),
-        producer_name="fauxface",
-        ir_version=_IR_VERSION,
-        opset_imports=[helper.make_opsetid("", _OPSET)],
+    graph = helper.make_graph(
+        content.nodes,
+        "network",
+        [helper.make_tensor_value_info("pixels", TensorProto.UINT8, ["n", size, size, 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape]) for name, shape in outputs.items()],
+        content.constants,
     )
-    helper.set_model_props(model, {_ARCHITECTURE: network.architecture})
-    return bytes(model.SerializeToString(deterministic=True))
+    form = {key: value if isinstance(value, str) else json.dumps(value) for key, value in network.form.items()}
+    return serialize(graph, props=form)
 
 
 def from_onnx(data: bytes) -> Network:
@@ -60,7 +55,9 @@ def from_onnx(data: bytes) -> Network:
     """
     try:
         model = onnx.load_from_string(data)
-        network = Network({prop.key: prop.value for prop in model.metadata_props}[_ARCHITECTURE]).eval()
+        props = {prop.key: prop.value for prop in model.metadata_props if prop.key in _FORM}
+        more = {key: json.loads(value) for key, value in props.items() if key != _FORM[0]}
+        network = Network.of({**props, **more}).eval()
         known = network.state_dict()
         found = {value.name: numpy_helper.to_array(value) for value in model.graph.initializer if value.name in known}
         network.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in found.items()})
@@ -78,8 +75,8 @@ class _Graph:
         self.constants: list[Any] = []
         self._names = {module: name for name, module in network.named_modules()}
 
-    def build(self) -> tuple[str, str]:
-        """Add the whole network; returns the names of its outputs."""
+    def build(self) -> dict[str, tuple[int, ...]]:
+        """Add the whole network; returns its outputs and the shape of each for one image."""
         self._constant("low", np.float32(0))
         self._constant("high", np.float32(6))
         x = self._conv(self._prepare(), self.network.stem)
@@ -94,7 +91,16 @@ class _Graph:
         flat = [self._add("Flatten", [moment], f"{moment}.flat") for moment in moments]
         weight, bias = self._parameters("classifier", self.network.classifier)
         logit = self._add("Gemm", [f"{MAPS[-1]}.mean.flat", weight, bias], "logit", transB=1)
-        return logit, self._add("Concat", flat, "pooled", axis=1)
+        pooled = self._add("Concat", flat, "pooled", axis=1)
+        widths = len(self.network.heads), len(pooled_names(self.network.widths))
+        return {logit: widths[:1], pooled: widths[1:], **self._located(maps[MAPS[-1]])}
+
+    def _located(self, x: str) -> dict[str, tuple[int, ...]]:
+        if self.network.locator is None:
+            return {}
+        self._constant("axes", np.array([1], np.int64))
+        cells = self._conv(x, self.network.locator)
+        return {self._add("Squeeze", [cells, "axes"], "map"): (LOCATOR_SIDE, LOCATOR_SIDE)}
 
     def _prepare(self) -> str:
         self._constant("order", np.array([2, 1, 0], np.int64))

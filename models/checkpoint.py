@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from features.architecture import PREPROCESSING
-from features.errors import BundleError
+from features.errors import BundleError, reason_of
 from features.network import Network
 from features.network_onnx import from_onnx
 from models.files import replace_file
@@ -66,7 +66,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             record = json.loads((opened.metadata() or {})[_RECORD])
             return {name: opened.get_tensor(name) for name in sorted(opened.keys())}, dict(record)
     except OSError as error:
-        raise BundleError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        raise BundleError(f"{path}: {reason_of(error)}") from error
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError) as error:
         raise BundleError(f"{path}: not a file of tensors that fauxface wrote: {error}") from error
 
@@ -80,7 +80,7 @@ def write_network(path: Path, network: Network) -> None:
         It cannot be written.
     """
     tensors = {name: _shortened(tensor) for name, tensor in network.state_dict().items()}
-    write_tensors(path, tensors, {"architecture": network.architecture, "preprocessing": PREPROCESSING.to_json()})
+    write_tensors(path, tensors, {**network.form, "preprocessing": PREPROCESSING.to_json()})
 
 
 def _shortened(tensor: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def _shortened(tensor: Tensor) -> Tensor:
 
 
 def read_network(path: str | os.PathLike[str]) -> Network:
-    """Read a network of one logit in float32, in evaluation mode.
+    """Read a network in float32, in evaluation mode.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     if record.get("preprocessing") != PREPROCESSING.to_json():
         raise BundleError(f"{file}: its network prepares images otherwise than this version does")
     try:
-        network = Network(record["architecture"]).eval()
+        network = Network.of(record).eval()
         network.load_state_dict(best or tensors)
     except (KeyError, RuntimeError) as error:
         raise BundleError(f"{file}: not the weights of a network: {str(error).splitlines()[0]}") from error
@@ -120,7 +120,7 @@ def _read_onnx(file: Path) -> Network:
     try:
         return from_onnx(file.read_bytes())
     except OSError as error:
-        raise BundleError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+        raise BundleError(f"{file}: {reason_of(error)}") from error
     except BundleError as error:
         raise BundleError(f"{file}: {error}") from error
 

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from features.device import Device
 from features.errors import FauxfaceError
 from features.network import Network, normalise
 
-__all__ = ["Plan", "Settings", "Trainer", "fit_plan", "rate_at", "scores"]
+__all__ = ["Plan", "Scores", "Settings", "Targets", "Trainer", "fit_plan", "rate_at", "scores"]
 
 Labels = npt.NDArray[np.integer[Any]]
 
@@ -56,6 +56,8 @@ class Settings:
         Share of the moving average that a step leaves in place, once enough steps were taken.
     evaluations, patience : int
         How often it is evaluated, and after how many evaluations without gain it stops.
+    map_weight : float
+        Of the loss of the map, beside that of the heads; heeded where the network is located.
     """
 
     architecture: str = "lite0"
@@ -70,6 +72,52 @@ class Settings:
     average: float = 0.998
     evaluations: int = 10
     patience: int = 5
+    map_weight: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """What a batch teaches.
+
+    Attributes
+    ----------
+    labels : (n,) integers
+        0 real, 1 fake.
+    heads : (n, k) bool array, optional
+        Which heads an image is a lesson to, one at least; all where None.
+    cells : (n, 7, 7) float32 array, optional
+        The share of each cell that was forged; NaN throughout an image of which that is not known.
+    """
+
+    labels: Labels
+    heads: npt.NDArray[np.bool_] | None = None
+    cells: npt.NDArray[np.float32] | None = None
+
+    def loss(self, logits: Tensor, smoothing: float) -> Tensor:
+        """Average the cross-entropy of (n, k) logits over the heads of each image, then over the images."""
+        device = logits.device
+        wanted = torch.from_numpy(self.labels).float() * (1 - smoothing) + smoothing / 2
+        weight = None
+        if self.heads is not None:
+            of_image = torch.from_numpy(self.heads).float()
+            weight = (of_image * self.heads.shape[1] / of_image.sum(dim=1, keepdim=True)).to(device)
+        wanted = wanted[:, None].expand(logits.shape).to(device)
+        return functional.binary_cross_entropy_with_logits(logits, wanted, weight)
+
+    def map_loss(self, located: Tensor) -> Tensor:
+        """Average the cross-entropy of (n, 7, 7) log odds over the images of which the cells are known."""
+        cells = torch.from_numpy(self.cells).to(located.device)
+        known = ~cells.flatten(1).isnan().any(dim=1)
+        wanted = cells.nan_to_num()
+        found = functional.binary_cross_entropy_with_logits(located, wanted, reduction="none").mean(dim=(1, 2))
+        return (found * known).sum() / known.sum().clamp(min=1)
+
+
+class Scores(NamedTuple):
+    """What a network gives: (n, k) float32 logits and, where it is located, (n, 7, 7) float32 log odds."""
+
+    logits: npt.NDArray[np.float32]
+    maps: npt.NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +146,8 @@ class Trainer:
         groups = [_group(name, weight, settings) for name, weight in self.network.named_parameters()]
         self._optimizer = torch.optim.AdamW(groups, betas=_BETAS)
 
-    def step(self, pixels: Pixels, labels: Labels) -> float:
-        """Learn from one batch, (n, 224, 224, 3) uint8 BGR with labels 0 real, 1 fake; returns its loss.
+    def step(self, pixels: Pixels, targets: Targets) -> float:
+        """Learn from one batch, (n, 224, 224, 3) uint8 BGR; returns its loss.
 
         Raises
         ------
@@ -110,7 +158,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["share"]
         torch.manual_seed(int(np.random.SeedSequence([self.seed, self.done]).generate_state(1)[0]))  # of the dropout
-        loss = self._loss(pixels, labels)
+        loss = self._loss(pixels, targets)
         if not math.isfinite(value := float(loss.detach())):
             raise FauxfaceError(f"training diverged in step {self.done + 1}: the loss is {value}; lower the rate")
         self._optimizer.zero_grad()
@@ -120,14 +168,16 @@ class Trainer:
         self._follow()
         return value
 
-    def _loss(self, pixels: Pixels, labels: Labels) -> Tensor:
+    def _loss(self, pixels: Pixels, targets: Targets) -> Tensor:
         device = self.device.name
-        smoothed = torch.from_numpy(labels).float() * (1 - self.settings.smoothing) + self.settings.smoothing / 2
         with torch.autocast(device, torch.bfloat16, enabled=self.device.half):
             with torch.set_grad_enabled(self.done >= self.plan.head_steps):
                 head = self.network.maps(normalise(torch.from_numpy(pixels).to(device)))[-1]
-            logits = self.network.classify(head)[:, 0]
-        return functional.binary_cross_entropy_with_logits(logits.float(), smoothed.to(device))
+            logits, located = self.network.classify(head), self.network.locate(head)
+        loss = targets.loss(logits.float(), self.settings.smoothing)
+        if located is None or targets.cells is None:
+            return loss
+        return loss + self.settings.map_weight * targets.map_loss(located.float())
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -182,17 +232,22 @@ def rate_at(step: int, plan: Plan, settings: Settings) -> float:
 
 
 @torch.inference_mode()
-def scores(network: Network, batches: Iterable[Pixels], device: Device) -> npt.NDArray[np.float32]:
-    """Compute the logits, higher for fake, of batches of (n, 224, 224, 3) uint8 BGR pixels, in float32."""
-    found = [network(normalise(torch.from_numpy(pixels).to(device.name)))[:, 0].cpu() for pixels in batches]
-    return torch.cat(found).numpy()
+def scores(network: Network, batches: Iterable[Pixels], device: Device) -> Scores:
+    """Compute the logits and the map, higher for fake, of batches of (n, 224, 224, 3) uint8 BGR pixels, in float32."""
+    logits, maps = [], []
+    for pixels in batches:
+        head = network.maps(normalise(torch.from_numpy(pixels).to(device.name)))[-1]
+        logits.append(network.classify(head).cpu())
+        if (located := network.locate(head)) is not None:
+            maps.append(located.cpu())
+    return Scores(torch.cat(logits).numpy(), torch.cat(maps).numpy() if maps else None)
 
 
 def fit_plan(
     network: Network,
     settings: Settings,
     device: Device,
-    batch: tuple[Pixels, Labels],
+    batch: tuple[Pixels, Targets],
     *,
     seconds: float,
     evaluated: int,
@@ -203,7 +258,7 @@ def fit_plan(
     ----------
     network, settings, device
         Of the training to come.
-    batch : pixels and labels
+    batch : pixels and targets
         One batch of it.
     seconds : float
         The time that there is.
@@ -221,7 +276,7 @@ def fit_plan(
     return Plan.of(max(_LEAST_STEPS, int(steps)), network, settings)
 
 
-def _seconds(network: Network, settings: Settings, device: Device, batch: tuple[Pixels, Labels], plan: Plan) -> float:
+def _seconds(network: Network, settings: Settings, device: Device, batch: tuple[Pixels, Targets], plan: Plan) -> float:
     """Measure a step; its loss comes back to the CPU, so nothing is still under way when it ends."""
     trainer = Trainer(copy.deepcopy(network), settings, plan, seed=0, device=device)
     for _ in range(_WARMING):

@@ -1,9 +1,9 @@
 """Fits the trees of a detector that a network measures for, so that every one learns only from what is fair to it.
 
-The network's logit and forensic measurements err on different images, and each judges best what it did not learn from.
-So the booster grows in two stages over one vector: forensic trees from the groups that the network learnt from, which
-are many; then, starting from the network's logit and these trees, trees over all features from the groups that were
-held back from both.
+The network's logits and forensic measurements err on different images, and each judges best what it did not learn
+from. So the booster grows in two stages over one vector: forensic trees from the groups that the network learnt from,
+which are many; then, starting from the network's logits and these trees, trees over all features from the groups that
+were held back from both.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Fused:
     fitted : Fitted
         The trees of both, and their AUC, the start included, on validation.
     start : Start
-        The share of the network's logit.
+        The share of the network's logits.
     stages : (int, int)
         The trees of each stage.
     """
@@ -53,7 +53,7 @@ def fuse(
     held: Part,
     validation: Part,
     names: Sequence[str],
-    logit: str,
+    logits: Sequence[str],
     *,
     params: BoosterParams | None = None,
     further: BoosterParams = FURTHER,
@@ -71,8 +71,8 @@ def fuse(
         What it did not: (m, d) float32 rows.
     names : sequence of str
         The names of all d features.
-    logit : str
-        The one that is the network's own score.
+    logits : sequence of str
+        Those that are the network's own scores.
     params, further : BoosterParams
         Of the first and second stage.
     seed, threads, progress
@@ -87,7 +87,7 @@ def fuse(
     forensic = replace(validation, values=np.ascontiguousarray(validation.values[:, :width]))
     first = fit(learnt, forensic, names[:width], params=params, seed=seed, threads=threads, progress=progress)
     trees = Trees(to_onnx(first.text))
-    start, factor, offset = _weigh(trees, width, held, names, logit)
+    start, factor, offset = _weigh(trees, width, held, names, logits)
 
     def started(part: Part) -> Part:
         scores = trees.scores(part.values[:, :width]).astype(np.float64)
@@ -101,13 +101,16 @@ def fuse(
     return Fused(Fitted(text, sum(stages), second.validation_auc), start, stages)
 
 
-def _weigh(trees: Trees, width: int, held: Part, names: Sequence[str], logit: str) -> tuple[Start, float, float]:
-    """Weigh logit and forensic trees by logistic regression: the start, the trees' factor, never below 0, the rest."""
+def _weigh(
+    trees: Trees, width: int, held: Part, names: Sequence[str], logits: Sequence[str]
+) -> tuple[Start, float, float]:
+    """Weigh logits and forensic trees by logistic regression: the start, the trees' factor, never below 0, the rest."""
     from sklearn.linear_model import LogisticRegression
 
     scores = trees.scores(held.values[:, :width]).astype(np.float64)
-    logits = held.values[:, list(names).index(logit)].astype(np.float64)
-    mean = float(logits.mean())
-    model = LogisticRegression().fit(np.stack([logits - mean, scores], axis=1), held.labels, held.weights)
-    weight, factor = model.coef_[0].tolist()
-    return Start((logit,), (weight,), (mean,)), max(factor, 0.0), float(model.intercept_[0])
+    given = held.values[:, [names.index(logit) for logit in logits]].astype(np.float64)
+    means = given.mean(axis=0)
+    model = LogisticRegression().fit(np.column_stack([given - means, scores]), held.labels, held.weights)
+    *weights, factor = model.coef_[0].tolist()
+    start = Start(tuple(logits), tuple(weights), tuple(means.tolist()))
+    return start, max(factor, 0.0), float(model.intercept_[0])

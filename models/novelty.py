@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import BundleError
+from features.onnx_model import serialize
 from features.runtime import open_model
 
 __all__ = ["EXCEEDED", "Novelty", "fit", "limit"]
@@ -30,8 +31,6 @@ _DEVIATIONS: Final = 4.652696  # between the 1st and the 99th percentile of a no
 _DUST: Final = 1e-6  # of a value's greatest size: less spread than that is rounding
 _LEAST_ENERGY: Final = 1e-6  # that components leave over; keeps the logarithm finite
 _ROWS: Final = 20_000  # more change nothing that matters
-_IR_VERSION: Final = 8  # what onnxruntime 1.20 and all later ones read
-_OPSET: Final = 17
 
 
 class Novelty:
@@ -185,10 +184,7 @@ def _graph(width: int, columns: npt.NDArray[Any], learnt: dict[str, Floats]) -> 
         [helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["n", 1])],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION, producer_name="fauxface"
-    )
-    return bytes(model.SerializeToString(deterministic=True))
+    return serialize(graph)
 
 
 _ROW: Final[dict[str, Any]] = {"axes": [1], "keepdims": 1}

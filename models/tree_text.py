@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from features.errors import BundleError
+from features.onnx_model import serialize
 
 __all__ = ["add", "to_onnx"]
 
-_IR_VERSION: Final = 8  # what onnxruntime 1.20 and all later ones read
 _ZERO: Final = np.float32(1e-35)  # LightGBM reads what is no greater, of either sign, as zero
-_OPSETS: Final = (("", 17), ("ai.onnx.ml", 3))
+_OPSETS: Final = {"": 17, "ai.onnx.ml": 3}
 _END: Final = "\nend of trees"
 _OUTPUTS: Final = ("leaf_value", "internal_value")  # what a factor changes in a tree
 
@@ -90,13 +90,7 @@ def to_onnx(text: str) -> bytes:
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", width])],
         [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n", 1])],
     )
-    model = helper.make_model(
-        graph,
-        producer_name="fauxface",
-        ir_version=_IR_VERSION,
-        opset_imports=[helper.make_opsetid(domain, version) for domain, version in _OPSETS],
-    )
-    return bytes(model.SerializeToString(deterministic=True))
+    return serialize(graph, _OPSETS)
 
 
 def _fields(section: str) -> dict[str, str]:

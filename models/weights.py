@@ -9,14 +9,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from features.device import NEURAL, require
 from features.embedding import network_params
 from features.errors import BundleError
+from features.storage import Place, locate
 from models.bundle import MANIFEST, NETWORK_ONNX, inspect
-from models.files import read_bounded, read_checked, replace_file
+from models.files import local_folder, read_bounded, read_checked, replace_file
 
 __all__ = ["FORMAT", "RECORD", "Weights"]
 
@@ -27,6 +27,7 @@ RECORD: Final = "network.json"
 """The record of a finished network, beside it; a bundle keeps it in its manifest."""
 
 _KEPT: Final = ("format", "architecture", "preprocessing", "training", "validation")  # of a record
+_FORM: Final = ("heads", "located")  # of the record of a network that is not a plain one
 _MAX_RECORD_BYTES = 1 << 24
 
 
@@ -39,7 +40,8 @@ class Weights:
     onnx : bytes
         What `network.onnx` holds.
     record : mapping
-        JSON values: `format`, `architecture`, `preprocessing`, `training`, `validation`.
+        JSON values: `format`, `architecture`, `preprocessing`, `training`, `validation`; of a network with several
+        heads or a map also `heads` and `located`.
     """
 
     onnx: bytes
@@ -48,7 +50,8 @@ class Weights:
     @cached_property
     def params(self) -> dict[str, Any]:
         """The parameters of the blocks that measure with it."""
-        return network_params(self.onnx, self.record["architecture"])
+        form = {key: self.record[key] for key in _FORM if key in self.record}
+        return network_params(self.onnx, self.record["architecture"], **form)
 
     @property
     def sha256(self) -> str:
@@ -66,10 +69,11 @@ class Weights:
         MissingExtraError
             It comes from a training, and torch is not installed.
         """
-        root = Path(folder)
+        root = locate(folder)
         record = _of_bundle(root) if (root / MANIFEST).is_file() else _of_folder(root)
         try:
             files, kept = dict(record["files"]), {key: record[key] for key in _KEPT}
+            kept |= {key: record[key] for key in _FORM if key in record}
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{root}: its record of the network is malformed: {error}") from error
         if kept["format"] != FORMAT:
@@ -78,21 +82,21 @@ class Weights:
             return cls(read_checked(root / NETWORK_ONNX, files[NETWORK_ONNX]), kept)
         return cls(_convert(root, files), kept)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Place) -> None:
         """Write `network.onnx` and its record into a folder; raises OutputError where that fails."""
         record = {**self.record, "files": {NETWORK_ONNX: self.sha256}}
         replace_file(folder / NETWORK_ONNX, self.onnx)
         replace_file(folder / RECORD, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
 
 
-def _of_bundle(root: Path) -> dict[str, Any]:
+def _of_bundle(root: Place) -> dict[str, Any]:
     manifest = inspect(root)
     if NETWORK_ONNX not in manifest["files"]:
         raise BundleError(f"{root}: a detector that measures without a network")
     return {**manifest.get("network", {}), "files": manifest["files"]}
 
 
-def _of_folder(root: Path) -> dict[str, Any]:
+def _of_folder(root: Place) -> dict[str, Any]:
     path = root / RECORD
     if not path.is_file():
         raise BundleError(f"{root}: holds no finished network: no {RECORD}")
@@ -102,7 +106,7 @@ def _of_folder(root: Path) -> dict[str, Any]:
         raise BundleError(f"{path}: not the record of a network: {error}") from error
 
 
-def _convert(root: Path, files: Mapping[str, str]) -> bytes:
+def _convert(root: Place, files: Mapping[str, str]) -> bytes:
     """Turn what a training wrote into ONNX."""
     require("neural", NEURAL)
     from features.network_onnx import to_onnx
@@ -111,4 +115,4 @@ def _convert(root: Path, files: Mapping[str, str]) -> bytes:
     if NETWORK not in files:
         raise BundleError(f"{root / RECORD}: names neither {NETWORK_ONNX} nor {NETWORK}")
     read_checked(root / NETWORK, files[NETWORK])
-    return to_onnx(read_network(root / NETWORK))
+    return to_onnx(read_network(local_folder(root) / NETWORK))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -31,11 +31,14 @@ from models.checkpoint import (
     write_network,
     write_tensors,
 )
-from models.cnn import Labels, Plan, Settings, Trainer, fit_plan, rate_at, scores
+from models.cnn import Plan, Settings, Targets, Trainer, fit_plan, rate_at, scores
 from models.files import replace_file
-from models.metrics import Floats, roc_auc, true_positive_rate
 from models.weights import FORMAT, RECORD
-from pipelines.batches import Rows, draw_batches, load_batches
+from pipelines.batches import Loaded, Picture, Rows, load_batches
+from pipelines.dataset import Sample
+from pipelines.draws import draw_batches
+from pipelines.kinds import lesson_of
+from pipelines.network_quality import Quality, Scored, quality_of
 
 __all__ = ["LOG", "Task", "Training"]
 
@@ -43,7 +46,7 @@ LOG: Final = "log.ndjson"
 """The log of a training."""
 
 _LIBRARIES: Final = ("numpy", "opencv-python-headless", "safetensors", "simplejpeg", "torch")
-_MOST: Final = {"train": 300, "validation": 800}  # images of each class that an evaluation scores
+_MOST: Final = {"train": 300, "validation": 800}  # images of each head that an evaluation scores, and reals
 _SCORED_AT_ONCE: Final = 32
 _SAVED_EVERY: Final = 180.0  # seconds
 
@@ -68,6 +71,8 @@ class Task:
         Where it is computed.
     threads : int
         That compute and load images.
+    without : tuple of str
+        The kinds of fakes that were left out of the images.
     """
 
     folder: Path
@@ -77,6 +82,7 @@ class Task:
     weights: Path | None
     device: Device
     threads: int
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Let torch use as many threads as the task has."""
@@ -87,10 +93,16 @@ class Task:
         """The sha256 of the file to begin with, or `imagenet`."""
         return hashlib.sha256(self.weights.read_bytes()).hexdigest() if self.weights else "imagenet"
 
+    @property
+    def governing(self) -> dict[str, Any]:
+        """The settings that matter to its data, as JSON values."""
+        settings = asdict(self.settings)
+        return {key: value for key, value in settings.items() if key != "map_weight" or self.rows.located}
+
     @cached_property
     def identity(self) -> str:
         """Sha256 over everything that decides the result, except the number of steps and the machine."""
-        parts = [FORMAT, asdict(self.settings), self.seed, self.rows.digest, self.origin]
+        parts = [FORMAT, self.governing, self.seed, self.rows.digest, self.origin]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def finished(self) -> dict[str, Any] | None:
@@ -105,6 +117,7 @@ class Task:
     def begin(self, steps: int | None, ends: float) -> "Training":
         """Begin with `steps` steps, or as many as fit until the monotonic clock says `ends`."""
         network = read_network(self.weights) if self.weights else transfer(self.settings.architecture)
+        network.renew(self.rows.heads, located=self.rows.located)
         plan = Plan.of(steps, network, self.settings) if steps else self._fit_plan(network, ends)
         return Training(self, self._trainer(network, plan))
 
@@ -115,35 +128,53 @@ class Task:
             return None
         tensors, state = read_tensors(path)
         self._require_same(path, state["identity"])
-        trainer = self._trainer(Network(state["architecture"]), Plan(**state["plan"]))
+        trainer = self._trainer(Network.of(state), Plan(**state["plan"]))
         trainer.restore(tensors, state["done"])
         best = {name.removeprefix(BEST): tensor for name, tensor in tensors.items() if name.startswith(BEST)}
         return Training(self, trainer, best, state["history"], state["losses"])
 
-    def batches(self, done: int, steps: int) -> Iterator[tuple[Labels, Pixels]]:
+    def batches(self, done: int, steps: int) -> Iterator[tuple[Pixels, Targets]]:
         """Load the batches of the steps from `done` to `steps`, each image augmented by seed, step and row."""
         train = self.rows.parts["train"]
         drawn, ahead = tee(islice(draw_batches(train, self.settings.batch, self.seed), done, steps))
-        pictures = ([(train[row].path, (self.seed, at, row)) for row in batch] for at, batch in enumerate(ahead, done))
-        for pixels, batch in zip(load_batches(pictures, threads=self.threads), drawn, strict=True):
-            yield np.array([train[row].label for row in batch]), pixels
+        pictures = (
+            [Picture(train[row].path, (self.seed, at, row), train[row].mask) for row in batch]
+            for at, batch in enumerate(ahead, done)
+        )
+        for loaded, batch in zip(load_batches(pictures, threads=self.threads), drawn, strict=True):
+            yield loaded.pixels, self._targets([train[row] for row in batch], loaded)
 
-    def scores(self, network: Network, part: str, most: int | None = None) -> tuple[Labels, Floats]:
-        """Score as many reals as fakes of one part, at most `most` of each, as they are: labels and logits."""
+    def _targets(self, samples: Sequence[Sample], loaded: Loaded) -> Targets:
+        """Say what a batch teaches whom."""
+        heads, labels = self.rows.heads, np.array([sample.label for sample in samples])
+        taught = [[head in lesson_of(sample, self.rows.lessons) for head in heads] for sample in samples]
+        cells = np.where((labels == 0)[:, None, None], np.float32(0), loaded.cells)
+        return Targets(labels, np.array(taught) if len(heads) > 1 else None, cells if self.rows.located else None)
+
+    def quality(self, network: Network, part: str, most: int | None = None) -> Quality:
+        """Judge a network by fakes of each head and reals of one part, at most `most` of each, as they are."""
         chosen = self.rows.sample(part, most)
         pieces = (chosen[at : at + _SCORED_AT_ONCE] for at in range(0, len(chosen), _SCORED_AT_ONCE))
-        loaded = load_batches(([(sample.path, None) for sample in piece] for piece in pieces), threads=self.threads)
-        found = scores(network, loaded, self.device).astype(np.float64)
-        return np.array([sample.label for sample in chosen]), found
+        pictures = ([Picture(sample.path, None, sample.mask) for sample in piece] for piece in pieces)
+        cells = []
+
+        def pixels() -> Iterator[Pixels]:
+            for loaded in load_batches(pictures, threads=self.threads):
+                cells.append(loaded.cells)
+                yield loaded.pixels
+
+        logits, maps = scores(network, pixels(), self.device)
+        taught = [lesson_of(sample, self.rows.lessons) for sample in chosen]
+        return quality_of(network.heads, Scored(chosen, taught, logits.astype(np.float64), maps, np.concatenate(cells)))
 
     def _trainer(self, network: Network, plan: Plan) -> Trainer:
         return Trainer(network, self.settings, plan, seed=self.seed, device=self.device)
 
     def _fit_plan(self, network: Network, ends: float) -> Plan:
-        labels, pixels = next(self.batches(0, 1))
+        batch = next(self.batches(0, 1))
         scored = sum(len(self.rows.sample(part, most)) for part, most in _MOST.items())
         left = ends - time.monotonic()
-        return fit_plan(network, self.settings, self.device, (pixels, labels), seconds=left, evaluated=scored)
+        return fit_plan(network, self.settings, self.device, batch, seconds=left, evaluated=scored)
 
     def _require_same(self, path: Path, identity: str) -> None:
         if identity != self.identity:
@@ -179,11 +210,11 @@ class Training:
         steps, evaluations = self.trainer.plan.steps, self.task.settings.evaluations
         marks = {math.ceil(steps * (i + 1) / evaluations) for i in range(evaluations)}
         saved = time.monotonic()
-        for labels, pixels in self.task.batches(self.trainer.done, steps):
+        for pixels, targets in self.task.batches(self.trainer.done, steps):
             if self._stalled():
                 break
-            self.losses.append(self.trainer.step(pixels, labels))
-            progress(self.trainer.done * len(labels), steps * len(labels))
+            self.losses.append(self.trainer.step(pixels, targets))
+            progress(self.trainer.done * len(pixels), steps * len(pixels))
             if self.trainer.done in marks:
                 self._evaluate()
             if self.trainer.done in marks or time.monotonic() - saved > _SAVED_EVERY:
@@ -193,7 +224,7 @@ class Training:
     def finish(self) -> dict[str, Any]:
         """Write the best weights and their record, and remove the checkpoint; returns the record."""
         folder = self.task.folder
-        network = Network(self.trainer.network.architecture).eval()
+        network = Network.of(self.trainer.network.form).eval()
         network.load_state_dict(self.best)
         write_network(folder / NETWORK, network)
         record = self._record()
@@ -211,12 +242,13 @@ class Training:
     def _evaluate(self) -> None:
         """Measure the averaged weights, in evaluation mode on both parts, and keep them where validation gains."""
         trainer = self.trainer
-        aucs = {part: _auc(*self.task.scores(trainer.average, part, most)) for part, most in _MOST.items()}
+        found = {part: self.task.quality(trainer.average, part, most) for part, most in _MOST.items()}
         entry = {
             "step": trainer.done,
             "rate": rate_at(trainer.done - 1, trainer.plan, trainer.settings),
             "loss": float(np.mean(self.losses)),
-            **{f"{part}_auc": auc for part, auc in aucs.items()},
+            **{f"{part}_auc": quality.auc for part, quality in found.items()},
+            **{part: quality.to_json() for part, quality in found.items() if not quality.plain},
         }
         self.history.append(entry)
         self.losses.clear()
@@ -228,7 +260,7 @@ class Training:
         trainer = self.trainer
         state = {
             "identity": self.task.identity,
-            "architecture": trainer.network.architecture,
+            **trainer.network.form,
             "preprocessing": PREPROCESSING.to_json(),
             "plan": asdict(trainer.plan),
             "done": trainer.done,
@@ -241,18 +273,18 @@ class Training:
     def _record(self) -> dict[str, Any]:
         """Describe the network on disk, with nothing that tells time or place."""
         task, path = self.task, self.task.folder / NETWORK
-        labels, found = task.scores(read_network(path).to(task.device.name), "validation")
-        ones = np.ones(len(labels))
+        quality = task.quality(read_network(path).to(task.device.name), "validation")
         return {
             "format": FORMAT,
-            "architecture": self.trainer.network.architecture,
+            **self.trainer.network.form,
             "preprocessing": PREPROCESSING.to_json(),
             "files": {NETWORK: hashlib.sha256(path.read_bytes()).hexdigest()},
             "training": {
                 "identity": task.identity,
                 "begun_with": task.origin,
                 **task.rows.to_json(),
-                "settings": asdict(task.settings),
+                **({"without": list(task.without)} if task.without else {}),
+                "settings": task.governing,
                 "seed": task.seed,
                 "steps": asdict(self.trainer.plan),
                 "stopped_after": self.trainer.done,
@@ -260,15 +292,7 @@ class Training:
                 "device": task.device.name,
                 "threads": task.threads,
             },
-            "validation": {
-                "rows": len(labels),
-                "auc": roc_auc(labels, found, ones),
-                "tpr_at_fpr_1": true_positive_rate(labels, found, ones),
-            },
+            "validation": quality.to_json(),
             "history": self.history,
             "libraries": {library: version(library) for library in _LIBRARIES},
         }
-
-
-def _auc(labels: Labels, found: Floats) -> float:
-    return roc_auc(labels, found, np.ones(len(labels)))

@@ -17,6 +17,7 @@ from models.bundle import resolve
 from pipelines.batches import read_rows
 from pipelines.dataset import Sample
 from pipelines.engine import cores
+from pipelines.kinds import leave_out
 
 if TYPE_CHECKING:
     from models.cnn import Settings
@@ -29,6 +30,7 @@ def train_network(
     out: str | os.PathLike[str],
     *,
     init: str | None = None,
+    without: Sequence[str] = (),
     device: str = "auto",
     minutes: float = 60.0,
     steps: int | None = None,
@@ -39,6 +41,9 @@ def train_network(
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Fine-tune the network on the training groups that are not held back, and keep what validation groups prefer.
+
+    Where the data hold what `forge` made, the network has a head for that beside the one for other fakes, and where
+    there are masks it learns to say where a face was forged.
 
     Started again with the same arguments after it was interrupted, it goes on from its last checkpoint and comes, on a
     CPU with as many threads, to the same weights, bit for bit.
@@ -52,6 +57,9 @@ def train_network(
     init : str
         The weights to go on from: the file or folder of an earlier training, a bundle that has a network, or the name
         of one that ships; ImageNet's where None.
+    without : sequence of str
+        Kinds of fakes to leave out: `found` for those that data sets hold, `forged` for all forgeries, or one family,
+        such as `forged.swap`.
     device : str
         `auto`, `cpu` or `cuda`.
     minutes : float
@@ -80,6 +88,8 @@ def train_network(
         No torch, no safetensors, or no ImageNet weights are installed.
     DeviceError
         `cuda` without a GPU.
+    UnknownNameError
+        There is no detector `init`; the data have no fakes of a kind to leave out.
     DatasetError, BundleError, OutputError
         The data lack a class; `init` is no network; the folder cannot be written, or holds another training.
     """
@@ -94,8 +104,8 @@ def train_network(
     tell = say or (lambda message: None)
     computing, workers = choose_device(device, tell), threads or cores()
     weights = find_network(init if Path(init).exists() else resolve(init)) if init else None
-    rows = read_rows(samples, workers=workers)
-    task = Task(Path(out), rows, settings or Settings(), seed, weights, computing, workers)
+    rows = read_rows(leave_out(samples, without), workers=workers)
+    task = Task(Path(out), rows, settings or Settings(), seed, weights, computing, workers, tuple(without))
     if (record := task.finished()) is not None:
         tell(f"{out}: this training is finished; to go on from it, give --init {out} and another folder")
         return record

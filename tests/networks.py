@@ -1,5 +1,6 @@
 """A network for tests: ImageNet's trunk under a classifier made by chance, and the folder a training would leave."""
 
+import copy
 import hashlib
 import json
 from functools import cache
@@ -15,7 +16,10 @@ from features.network_onnx import to_onnx
 from models.checkpoint import NETWORK, write_network
 from models.weights import FORMAT, RECORD
 
-__all__ = ["onnx_of", "record_of", "trained", "training_folder"]
+__all__ = ["HEADS", "located", "onnx_of", "record_of", "trained", "training_folder"]
+
+HEADS = ("found", "forged")
+"""The heads of the located network."""
 
 
 @cache
@@ -28,6 +32,19 @@ def trained(seed: int = 0) -> Network:
         for weight in network.parameters():
             if weight.ndim > 1:
                 weight.copy_(weight.half())
+    return network
+
+
+@cache
+def located() -> Network:
+    """Make a network of two heads that locates, of the same trunk; do not change it."""
+    network = copy.deepcopy(trained())
+    network.renew(HEADS, located=True)
+    assert network.locator is not None
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for weight in (network.classifier.weight, network.locator.weight):
+            weight.copy_(torch.nn.init.normal_(weight.clone(), std=0.05).half())
     return network
 
 

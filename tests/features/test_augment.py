@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features import augment as module
-from features.augment import AUGMENTATIONS, augment
+from features.augment import AUGMENTATIONS, GEOMETRIC, augment, augment_both
 from features.decode import Pixels
 from tests.images import photo
 
@@ -54,3 +54,32 @@ def test_each_step_comes_as_often_as_the_table_says(monkeypatch: pytest.MonkeyPa
         augment(image, rng)
     for name, (probability, _) in AUGMENTATIONS.items():
         assert counts[name] / 2000 == pytest.approx(probability, abs=0.04)
+
+
+def test_geometric_steps_come_first() -> None:
+    assert set(list(AUGMENTATIONS)[: len(GEOMETRIC)]) == GEOMETRIC
+
+
+def test_a_mask_moves_with_its_image_and_leaves_the_image_as_it_is() -> None:
+    image = photo(3)
+    mask = np.ascontiguousarray(image[..., 1])  # what only geometry changed is still there
+    for seed in range(12):
+        moved, along = augment_both(image, mask, np.random.default_rng(seed))
+        assert moved.tobytes() == augment(image, np.random.default_rng(seed)).tobytes()
+        assert along.shape == mask.shape
+        assert along.dtype == np.uint8
+    assert np.array_equal(mask, image[..., 1])
+
+
+def test_only_geometry_touches_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    certain = {name: (float(name in GEOMETRIC), step) for name, (_, step) in AUGMENTATIONS.items()}
+    monkeypatch.setattr(module, "AUGMENTATIONS", certain)
+    image = photo(4)
+    moved, along = augment_both(image, np.ascontiguousarray(image[..., 1]), np.random.default_rng(1))
+    assert np.array_equal(along, moved[..., 1])
+    monkeypatch.setattr(
+        module, "AUGMENTATIONS", {name: (1.0 - certain[name][0], step) for name, (_, step) in AUGMENTATIONS.items()}
+    )
+    changed, still = augment_both(image, np.ascontiguousarray(image[..., 1]), np.random.default_rng(1))
+    assert np.array_equal(still, image[..., 1])
+    assert not np.array_equal(changed, image)

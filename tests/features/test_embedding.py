@@ -12,20 +12,24 @@ from torch.backends import cudnn
 from features import device, embedding
 from features.decode import Pixels
 from features.device import Device
-from features.embedding import network_of, network_params, open_network
+from features.embedding import logits_of, network_of, network_params, open_network
 from features.errors import BundleError, DeviceError, FeatureMismatchError, MissingExtraError, UnknownNameError
 from features.frame import Frame
 from features.network import normalise, pool
+from features.network_onnx import to_onnx
 from features.profiles import feature_set
 from features.spec import BlockSpec, FeatureSet, Session, Values
 from models.bundle import resolve
 from tests.images import photo
-from tests.networks import onnx_of, trained
+from tests.networks import HEADS, located, onnx_of, trained
 
 ROOT = Path(__file__).parents[2]
 PARAMS = network_params(onnx_of(), "lite0")
 STAGES, LOGIT = (BlockSpec.of(name, **PARAMS) for name in ("embedding.stages", "embedding.logit"))
 BOTH = FeatureSet("test", (STAGES, LOGIT))
+LOCATED = to_onnx(located())
+OWN = network_params(LOCATED, "lite0", HEADS, located=True)
+ALL = FeatureSet("test", tuple(BlockSpec.of(f"embedding.{name}", **OWN) for name in ("stages", "logit", "map")))
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +107,43 @@ def test_the_network_computes_once_for_all_blocks(monkeypatch: pytest.MonkeyPatc
         values = BOTH.measure([Frame.load(photo(20)), Frame.load(photo(21))], session)
         assert values[:, [0, -1]].tolist() == [[row, row] for row in expected]
     assert counted == [1, 1, 1, 1]
+
+
+def test_heads_and_map_have_names(frames: list[Frame]) -> None:
+    pixels = torch.from_numpy(np.stack([frame.bgr for frame in frames]))
+    with torch.inference_mode():
+        last = located().maps(normalise(pixels))[-1]
+        logits, cells = located().classify(last), located().locate(last)
+    assert cells is not None
+    found = dict(zip(ALL.names, ALL.measure(frames, open_network(LOCATED)).T, strict=True))
+    for at, head in enumerate(HEADS):
+        np.testing.assert_allclose(found[f"embedding.logit.{head}"], logits[:, at].numpy(), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found["embedding.map.value.r3c5"], cells[:, 3, 5].numpy(), rtol=0, atol=1e-4)
+    assert sum(name.startswith("embedding.map") for name in found) == 49
+
+
+def test_torch_agrees_with_onnxruntime_on_heads_and_map(frames: list[Frame], gpu: None) -> None:
+    one, other = open_network(LOCATED), open_network(LOCATED, "cuda")
+    np.testing.assert_allclose(ALL.measure(frames, other), ALL.measure(frames, one), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_no_bit_of_heads_and_map_depends_on_the_frames_beside(frames: list[Frame], gpu: None, name: str) -> None:
+    session = open_network(LOCATED, name)
+    whole = ALL.measure(frames, session)
+    assert ALL.measure(frames[::-1], session)[::-1].tobytes() == whole.tobytes()
+    assert ALL.measure(frames[2:3], session).tobytes() == whole[2:3].tobytes()
+
+
+def test_only_a_located_network_is_asked_for_its_map() -> None:
+    plain, whole = (feature_set("full", params) for params in (PARAMS, OWN))
+    assert "embedding.map" not in {spec.name for spec in plain.blocks}
+    assert whole.names[-51:-48] == ("embedding.logit.found", "embedding.logit.forged", "embedding.map.value.r0c0")
+    assert (logits_of(feature_set("fast")), logits_of(plain)) == ((), ("embedding.logit.value",))
+    assert logits_of(whole) == ("embedding.logit.found", "embedding.logit.forged")
+    assert FeatureSet.from_json(whole.to_json()) == whole
+    assert not {"heads", "located"} & {key for spec in plain.blocks for key in spec.params}
+    assert network_params(LOCATED, "lite0", ("forged",)).keys() == PARAMS.keys()  # one head needs no name
 
 
 def test_the_digest_covers_network_and_preprocessing() -> None:

@@ -49,7 +49,7 @@ def test_it_sees_in_photographs_what_is_there(architecture: str) -> None:
     ("architecture", "published"), [("lite0", 4_652_008), ("lite1", 5_416_680), ("lite2", 6_092_072)]
 )
 def test_the_sizes_are_the_published_ones(architecture: str, published: int) -> None:
-    network = Network(architecture, outputs=1000)
+    network = Network(architecture, tuple(map(str, range(1000))))
     normalised = sum(module.out_channels for module in network.modules() if isinstance(module, Conv))
     assert sum(weight.numel() for weight in network.parameters()) + normalised == published  # two a channel become one
 
@@ -140,6 +140,58 @@ def test_transfer_begins_undecided_with_the_trunk_of_imagenet(lite0: Network) ->
     with torch.inference_mode():
         assert network(normalise(pictures(1))).tolist() == [[0.0]]
     assert all(torch.equal(network.get_parameter(name), weight) for name, weight in lite0.head.named_parameters("head"))
+
+
+def test_a_plain_network_has_the_form_it_always_had() -> None:
+    network = Network("lite1")
+    assert network.form == {"architecture": "lite1"}
+    assert network.locate(torch.zeros(1, 1280, 7, 7)) is None
+    assert not any(name.startswith("locator") for name in network.state_dict())
+    assert Network.of({"architecture": "lite1", "plan": 3}).form == network.form
+
+
+def test_a_network_is_made_again_by_its_form() -> None:
+    network = Network("lite0", ("found", "forged"), located=True)
+    assert network.form == {"architecture": "lite0", "heads": ["found", "forged"], "located": True}
+    again = Network.of(network.form)
+    assert again.form == network.form
+    again.load_state_dict(network.state_dict())
+    assert Network("lite0", ("forged",)).form == {"architecture": "lite0", "heads": ["forged"], "located": False}
+    with torch.inference_mode():
+        assert network(normalise(pictures(1, 2))).shape == (2, 2)
+
+
+def test_the_map_is_a_weighted_sum_of_the_last_map() -> None:
+    network = Network("lite0", located=True)
+    head = torch.rand(2, 1280, 7, 7)
+    assert network.locator is not None
+    weight, bias = network.locator.weight.detach(), network.locator.bias
+    assert bias is not None
+    with torch.inference_mode():
+        found = network.locate(head)
+    expected = torch.einsum("nchw,c->nhw", head, weight[0, :, 0, 0]) + bias.detach()
+    assert found is not None
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_heads_are_kept_by_name_and_begin_at_zero() -> None:
+    network = Network("lite0")
+    found, kept = network.classifier.weight.detach().clone(), network.classifier
+    network.renew(("found",), located=False)
+    assert network.classifier is kept
+    network.renew(("forged", "found"), located=True)
+    assert network.heads == ("forged", "found")
+    assert torch.equal(network.classifier.weight[1], found[0])
+    assert torch.equal(network.classifier.bias[1], kept.bias[0])
+    assert not network.classifier.weight[0].any()
+    assert network.locator is not None
+    assert not any(bool(weight.any()) for weight in network.locator.parameters())
+    locator = network.locator
+    network.renew(("forged",), located=True)
+    assert network.locator is locator
+    network.renew(("forged",), located=False)
+    assert network.form == {"architecture": "lite0", "heads": ["forged"], "located": False}
+    assert all(weight.requires_grad for weight in network.parameters())
 
 
 def test_an_unknown_architecture() -> None:

@@ -1,5 +1,7 @@
 """The network as an ONNX graph: what torch computes, from the same weights."""
 
+import json
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -8,8 +10,9 @@ import torch
 from features.errors import BundleError
 from features.network import Network, normalise, pool
 from features.network_onnx import from_onnx, to_onnx
+from models.bundle import resolve
 from tests.images import photo
-from tests.networks import onnx_of, trained
+from tests.networks import HEADS, located, onnx_of, trained
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,35 @@ def test_the_network_comes_back_from_the_graph(network: Network, model: bytes) -
 
 def test_the_same_network_gives_the_same_bytes(network: Network, model: bytes) -> None:
     assert to_onnx(network) == model
+
+
+def test_heads_and_map_are_those_of_torch() -> None:
+    model, pixels = to_onnx(located()), np.stack([photo(seed) for seed in range(3)])
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    assert [value.name for value in session.get_outputs()] == ["logit", "pooled", "map"]
+    assert session.get_modelmeta().custom_metadata_map["heads"] == json.dumps(HEADS)
+    with torch.inference_mode():
+        maps = located().maps(normalise(torch.from_numpy(pixels)))
+        expected = located().classify(maps[-1]), pool(maps), located().locate(maps[-1])
+    for found, wanted in zip(session.run(None, {"pixels": pixels}), expected, strict=True):
+        assert wanted is not None
+        assert found.shape == wanted.shape
+        assert found.std() > 0.01
+        np.testing.assert_allclose(found, wanted.numpy(), rtol=0, atol=1e-4)
+
+
+def test_heads_and_map_come_back_from_the_graph() -> None:
+    found = from_onnx(to_onnx(located()))
+    assert found.form == located().form == {"architecture": "lite0", "heads": [*HEADS], "located": True}
+    for name, weight in located().state_dict().items():
+        assert torch.equal(found.state_dict()[name], weight), name
+
+
+def test_a_network_of_one_logit_is_the_graph_that_ships() -> None:
+    data = (resolve("full") / "network.onnx").read_bytes()
+    network = from_onnx(data)
+    assert network.form == {"architecture": "lite0"}
+    assert to_onnx(network) == data
 
 
 @pytest.mark.parametrize("data", [b"", b"text", bytes(1000)])

@@ -19,6 +19,7 @@ from models.checkpoint import (
     write_network,
     write_tensors,
 )
+from tests.networks import HEADS, located
 
 ROOT = Path(__file__).parents[2]
 RECORD = {"architecture": "lite0", "preprocessing": PREPROCESSING.to_json()}
@@ -109,3 +110,19 @@ def test_training_can_go_on_from_the_network_that_ships() -> None:
     network = read_network(find_network(ROOT / "models" / "pretrained" / "full"))
     assert network.architecture == "lite0"
     assert bool(network.classifier.weight.count_nonzero())
+
+
+def test_heads_and_locator_come_back(tmp_path: Path) -> None:
+    whole = located()
+    write_network(tmp_path / NETWORK, whole)
+    best = {f"{BEST}{name}": tensor for name, tensor in whole.state_dict().items()}
+    write_tensors(tmp_path / CHECKPOINT, best, {**RECORD, **whole.form})
+    for name in (NETWORK, CHECKPOINT):
+        found = read_network(tmp_path / name)
+        assert found.form == {"architecture": "lite0", "heads": [*HEADS], "located": True}
+        assert same(found, whole)
+
+
+def test_a_plain_network_is_recorded_as_before(network: Network, tmp_path: Path) -> None:
+    write_network(tmp_path / NETWORK, network)
+    assert read_tensors(tmp_path / NETWORK)[1] == RECORD

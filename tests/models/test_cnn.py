@@ -13,7 +13,7 @@ from features.device import DEVICES, Device
 from features.errors import FauxfaceError
 from features.imagenet import transfer
 from features.network import Network
-from models.cnn import Labels, Plan, Settings, Trainer, fit_plan, rate_at, scores
+from models.cnn import Plan, Settings, Targets, Trainer, fit_plan, rate_at, scores
 from tests.images import photo
 
 CPU = DEVICES["cpu"]
@@ -27,10 +27,10 @@ def trunk() -> Network:
     return transfer("lite0")
 
 
-def batch(step: int) -> tuple[Pixels, Labels]:
+def batch(step: int) -> tuple[Pixels, Targets]:
     """Small pictures, the fakes brighter."""
     pictures = [photo(4 * step + i, 64) // 2 + 100 * label for i, label in enumerate(LABELS)]
-    return np.stack(pictures).astype(np.uint8), LABELS
+    return np.stack(pictures).astype(np.uint8), Targets(LABELS)
 
 
 def trainer(trunk: Network, plan: Plan, settings: Settings = GENTLE, device: Device = CPU) -> Trainer:
@@ -55,7 +55,7 @@ def test_steps_teach(trunk: Network) -> None:
     task = trainer(trunk, Plan(steps=8, head_steps=2), replace(GENTLE, average=0.0))
     losses = [task.step(*batch(step)) for step in range(8)]
     assert losses[0] == pytest.approx(math.log(2))  # undecided, whatever the labels
-    found = scores(task.average, [batch(100)[0]], CPU)
+    found = scores(task.average, [batch(100)[0]], CPU).logits[:, 0]
     assert found[2:].min() > found[:2].max()
 
 
@@ -107,7 +107,7 @@ def test_labels_are_smoothed(trunk: Network) -> None:
     sure = trainer(trunk, Plan(1, 1), replace(GENTLE, smoothing=0.2))
     torch.nn.init.constant_(sure.network.classifier.bias, 2.0)
     pixels, _ = batch(0)
-    assert sure.step(pixels, np.array([1, 1, 1, 1])) == pytest.approx(softplus - 2.0 * 0.9)
+    assert sure.step(pixels, Targets(np.array([1, 1, 1, 1]))) == pytest.approx(softplus - 2.0 * 0.9)
 
 
 def test_a_restored_training_goes_on_bit_for_bit(trunk: Network) -> None:
@@ -169,6 +169,84 @@ def test_scores_are_those_of_each_image(trunk: Network) -> None:
     network = copy.deepcopy(trunk)
     torch.nn.init.constant_(network.classifier.weight, 0.01)
     pixels = np.concatenate([batch(0)[0], batch(1)[0]])
+    network.renew(("found", "forged"), located=True)
     found = scores(network, [pixels[:5], pixels[5:]], CPU)
-    assert found.shape == (8,)
-    assert found[6] == pytest.approx(float(scores(network, [pixels[6:7]], CPU)[0]), abs=1e-4)
+    assert found.logits.shape == (8, 2)
+    assert found.maps is not None
+    assert found.maps.shape == (8, 2, 2)  # of pictures of 64 pixels
+    alone = scores(network, [pixels[6:7]], CPU)
+    np.testing.assert_allclose(found.logits[6], alone.logits[0], atol=1e-4)
+    assert found.logits[6, 0] != found.logits[6, 1] == 0
+    assert scores(trunk, [pixels[:2]], CPU).maps is None
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+def test_an_image_weighs_as_much_whatever_the_number_of_its_heads() -> None:
+    taught = np.array([[True, True], [True, False]])
+    logits = torch.tensor([[1.0, -2.0], [3.0, 50.0]])  # the last is no lesson
+    found = Targets(np.array([0, 1]), taught).loss(logits, smoothing=0.0)
+    real = (softplus(1.0) + softplus(-2.0)) / 2
+    assert float(found) == pytest.approx((real + softplus(-3.0)) / 2)
+
+
+def test_one_head_learns_as_it_always_did() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(32, 1, requires_grad=True)
+    labels = np.arange(32) % 2
+    smoothed = torch.from_numpy(labels).float() * 0.95 + 0.025
+    before = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], smoothed)
+    now = Targets(labels).loss(logits, smoothing=0.05)
+    assert torch.equal(now, before)
+    assert torch.equal(*(torch.autograd.grad(loss, logits)[0] for loss in (now, before)))
+
+
+def test_the_map_learns_where_the_cells_are_known() -> None:
+    cells = np.zeros((3, 7, 7), np.float32)
+    cells[1, :, 3] = 0.25
+    cells[2] = np.nan
+    located = torch.zeros(3, 7, 7)
+    located[0], located[2] = -1.0, 9.0
+    located[1, :, 3] = 2.0
+    found = Targets(np.array([0, 1, 1]), cells=cells).map_loss(located)
+    second = (softplus(2.0) - 0.25 * 2.0 + 6 * math.log(2)) / 7
+    assert float(found) == pytest.approx((softplus(-1.0) + second) / 2)
+    unknown = Targets(np.array([1]), cells=cells[2:])
+    assert float(unknown.map_loss(located[2:])) == 0
+
+
+def lesson(step: int) -> tuple[Pixels, Targets]:
+    """A batch for two heads and the map, whose third picture is a found fake, and the fourth forged below."""
+    pixels, _ = batch(step)
+    cells = np.zeros((4, 2, 2), np.float32)
+    cells[2], cells[3, 1] = np.nan, 1.0
+    heads = np.array([[True, True], [True, True], [True, False], [False, True]])
+    return pixels, Targets(LABELS, heads, cells)
+
+
+def test_heads_and_map_are_taught_and_restored_bit_for_bit(trunk: Network) -> None:
+    network = copy.deepcopy(trunk)
+    network.renew(("found", "forged"), located=True)
+    plan = Plan(steps=5, head_steps=2)
+    whole, first, second = (trainer(network, plan) for _ in range(3))
+    losses = [whole.step(*lesson(step)) for step in range(5)]
+    assert losses[0] == pytest.approx(1.5 * math.log(2))  # undecided in heads and, at half the weight, in cells
+    assert {"classifier.weight", "locator.weight"} < changed(whole.network, network)
+    while first.done < 3:
+        first.step(*lesson(first.done))
+    second.restore({name: tensor.clone() for name, tensor in first.state().items()}, first.done)
+    while second.done < 5:
+        second.step(*lesson(second.done))
+    assert not changed(second.network, whole.network)
+    assert not changed(second.average, whole.average)
+
+
+def test_the_weight_of_the_map_is_a_setting(trunk: Network) -> None:
+    network = copy.deepcopy(trunk)
+    network.renew(("found", "forged"), located=True)
+    task = trainer(network, Plan(2, 0), replace(GENTLE, map_weight=0.0))
+    assert task.step(*lesson(0)) == pytest.approx(math.log(2))
+    plain = trainer(trunk, Plan(1, 0))
+    assert plain.step(lesson(0)[0], Targets(LABELS)) == pytest.approx(math.log(2))

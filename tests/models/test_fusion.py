@@ -31,7 +31,7 @@ def rows(number: int, seed: int, *, knows: bool = False) -> Part:
 def fused() -> Fused:
     learnt = rows(1500, 1, knows=True)
     forensic = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels)
-    return fuse(forensic, rows(700, 2), rows(500, 3), NAMES, LOGIT, params=QUICK, further=QUICK, threads=1)
+    return fuse(forensic, rows(700, 2), rows(500, 3), NAMES, (LOGIT,), params=QUICK, further=QUICK, threads=1)
 
 
 def auc(part: Part, scores: np.typing.NDArray[np.floating]) -> float:
@@ -85,7 +85,19 @@ def test_a_logit_that_knows_too_much_of_what_it_learnt_from_gains_no_weight_by_i
 def test_forensic_trees_that_mislead_get_no_weight() -> None:
     learnt = rows(800, 6)
     against = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), 1 - learnt.labels)
-    found = fuse(against, rows(700, 2), rows(500, 3), NAMES, LOGIT, params=QUICK, further=QUICK, threads=1)
+    found = fuse(against, rows(700, 2), rows(500, 3), NAMES, (LOGIT,), params=QUICK, further=QUICK, threads=1)
     booster = lightgbm.Booster(model_str=found.fitted.text)
     begun = np.asarray(booster.predict(rows(20, 4).values, raw_score=True, num_iteration=found.stages[0]))
     assert begun.tolist() == [0.0] * 20
+
+
+def test_several_logits_are_weighed_each_for_itself() -> None:
+    learnt = rows(1500, 1)
+    forensic = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels)
+    logits = tuple(NAMES[-2:])
+    found = fuse(forensic, rows(700, 2), rows(500, 3), NAMES, logits, params=QUICK, further=QUICK, threads=1)
+    assert found.start.names == logits
+    assert min(found.start.weights) > 0
+    strange = rows(3000, 5)
+    start = found.start.terms(strange.values, NAMES)
+    assert auc(strange, start.sum(axis=1)) > max(auc(strange, column) for column in start.T)

@@ -1,5 +1,6 @@
 """A network travels from training to store to bundle as the same bytes, with its record, and damage is named."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 from features import device
 from features.errors import BundleError, MissingExtraError
 from models.bundle import resolve
-from models.checkpoint import NETWORK
+from models.checkpoint import NETWORK, write_network
 from models.weights import RECORD, Weights
-from tests.networks import onnx_of, record_of, training_folder
+from tests.networks import HEADS, located, onnx_of, record_of, training_folder
 
 
 @pytest.fixture
@@ -91,3 +92,15 @@ def test_folders_without_a_network(tmp_path: Path) -> None:
         Weights.read(tmp_path)
     with pytest.raises(BundleError, match="a detector that measures without a network"):
         Weights.read(resolve("fast"))
+
+
+def test_heads_and_map_are_parameters_of_the_blocks(training: Path, tmp_path: Path) -> None:
+    write_network(training / NETWORK, located())
+    sha256 = hashlib.sha256((training / NETWORK).read_bytes()).hexdigest()
+    edit(training, lambda record: record.update(located().form, files={NETWORK: sha256}))
+    weights = Weights.read(training)
+    weights.write(tmp_path / "kept")
+    kept = Weights.read(tmp_path / "kept")
+    assert kept.params == weights.params
+    assert (kept.params["heads"], kept.params["located"]) == ([*HEADS], True)
+    assert "heads" not in Weights(onnx_of(), record_of()).params

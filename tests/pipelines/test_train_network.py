@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -18,13 +17,16 @@ from features import device
 from features.device import Device
 from features.errors import DatasetError, DeviceError, OutputError, UnknownNameError
 from features.network_onnx import to_onnx
+from models.bundle import resolve
 from models.checkpoint import CHECKPOINT, NETWORK, read_network
 from models.cnn import Plan, Settings
 from models.weights import RECORD
 from pipelines import network_run
 from pipelines.dataset import Sample, read_dataset
+from pipelines.network_quality import HeadQuality, Quality
 from pipelines.network_run import LOG
 from pipelines.train_network import train_network
+from tests.forgeries import forgeries
 from tests.images import corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +75,10 @@ def test_the_folder_holds_network_record_and_log(finished: Path, samples: list[S
     assert training["rows"]["train"]["real"] + training["rows"]["train"]["fake"] + training["held_back"]["rows"] == len(
         [sample for sample in samples if sample.split == "train"]
     )
+    assert record["validation"].keys() == {"rows", "auc", "tpr_at_fpr_1"}
     assert 0 <= record["validation"]["auc"] <= 1
+    assert not {"heads", "located"} & record.keys()  # as it was before there were several
+    assert not {"map_weight", "kinds", "without"} & {*training, *training["settings"]}
     lines = [json.loads(line) for line in (finished / LOG).read_text().splitlines()]
     assert lines == record["history"]
     assert [line["step"] for line in lines] == [3, 5]
@@ -169,11 +174,10 @@ def test_it_stops_where_validation_gains_nothing(
 ) -> None:
     aucs = iter([0.5, 0.7, 0.5, 0.6, 0.5, 0.7])  # training and validation in turn
 
-    def scores(self: object, network: object, part: str, most: int | None = None) -> tuple[Any, Any]:
-        return np.array([0, 1]), np.array([0.0, next(aucs, 1.0)])
+    def quality(self: object, network: object, part: str, most: int | None = None) -> Quality:
+        return Quality(2, {"found": HeadQuality(2, next(aucs, 1.0), 0.0)}, {}, None)
 
-    monkeypatch.setattr(network_run, "_auc", lambda labels, found: float(found[1]))
-    monkeypatch.setattr(network_run.Task, "scores", scores)
+    monkeypatch.setattr(network_run.Task, "quality", quality)
     settings = replace(SETTINGS, evaluations=5, patience=2, head_share=1.0)
     record = train(samples, tmp_path, settings=settings)
     assert [entry["validation_auc"] for entry in record["history"]] == [0.7, 0.6, 0.7]
@@ -196,10 +200,13 @@ def test_the_time_decides_the_number_of_steps(
     assert 200 < left[0] < 300
 
 
-def test_cuda_runs_the_same_code(samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("data", ["samples", "both"])
+def test_cuda_runs_the_same_code(
+    data: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(device, "cuda_available", lambda: True)
     monkeypatch.setitem(device.DEVICES, "cuda", Device("cpu", half=True))
-    record = train(samples, tmp_path, device="cuda", steps=1)
+    record = train(request.getfixturevalue(data), tmp_path, device="cuda", steps=1)
     assert record["training"]["stopped_after"] == 1
 
 
@@ -241,3 +248,97 @@ def test_without_torch_the_command_says_what_to_install(
     assert capsys.readouterr().err == (
         "error: torch is not installed; install it with: pip install 'fauxface[neural]'\n"
     )
+
+
+@pytest.fixture(scope="module")
+def forged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return forgeries(tmp_path_factory.mktemp("forgeries"), 60)
+
+
+@pytest.fixture(scope="module")
+def both(faces: Path, forged: Path) -> list[Sample]:
+    return read_dataset([str(faces), str(forged)])
+
+
+@pytest.fixture(scope="module")
+def two_heads(both: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that was trained on both kinds of evidence, from the network that ships."""
+    out = tmp_path_factory.mktemp("two heads")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_run, "_MOST", MOST)
+        train(both, out, init="full")
+    return out
+
+
+def moved(before: torch.Tensor, after: torch.Tensor) -> float:
+    return float((after - before).detach().abs().max())
+
+
+def test_each_kind_of_evidence_has_its_head(two_heads: Path) -> None:
+    record = json.loads((two_heads / RECORD).read_text())
+    assert (record["heads"], record["located"]) == (["found", "forged"], True)
+    assert record["training"]["kinds"]["train"].keys() == {"found", "forged.blend", "forged.swap"}
+    assert record["training"]["steps"] == {"steps": 5, "head_steps": 0}  # the head of found fakes is trained
+    assert record["training"]["settings"]["map_weight"] == 0.5
+    told = record["validation"]
+    assert told["auc"] == sum(head["auc"] for head in told["heads"].values()) / 2
+    assert told["families"].keys() == {"found", "forged.blend", "forged.swap"}
+    assert told["map"]["rows"] > 0
+    lines = [json.loads(line) for line in (two_heads / LOG).read_text().splitlines()]
+    assert lines == record["history"]
+    assert lines[0]["validation"]["auc"] == lines[0]["validation_auc"]
+    assert lines[0]["train"]["heads"].keys() == {"found", "forged"}
+    network = read_network(two_heads)
+    assert network.form == {"architecture": "lite0", "heads": ["found", "forged"], "located": True}
+    shipped = read_network(resolve("full"))
+    assert 0 < moved(shipped.classifier.weight[0], network.classifier.weight[0]) < 0.01
+    assert network.classifier.weight[1].any()
+    assert network.locator is not None
+    assert network.locator.weight.any()
+
+
+def test_heads_and_map_are_resumed_to_the_same_bytes(
+    both: list[Sample], two_heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_run, "_SAVED_EVERY", 0.0)
+    for last in (2, 4):
+
+        def stop(done: int, total: int, last: int = last) -> None:
+            if done == 4 * last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            train(both, tmp_path, init="full", progress=stop)
+    said: list[str] = []
+    train(both, tmp_path, init="full", say=said.append)
+    assert said[-1] == "5 steps, going on after 3"
+    for name in (NETWORK, RECORD, LOG):
+        assert (tmp_path / name).read_bytes() == (two_heads / name).read_bytes()
+
+
+def test_a_network_goes_on_with_the_heads_of_its_data(two_heads: Path, both: list[Sample], tmp_path: Path) -> None:
+    record = train(both, tmp_path, init=str(two_heads), steps=1, without=["found", "forged.swap"])
+    assert (record["heads"], record["located"]) == (["forged"], True)
+    assert record["training"]["without"] == ["found", "forged.swap"]
+    assert record["training"]["kinds"]["train"].keys() == {"forged.blend"}
+    assert record["training"]["steps"]["head_steps"] == 0
+    before, after = read_network(two_heads), read_network(tmp_path)
+    assert 0 < moved(before.classifier.weight[1], after.classifier.weight[0]) < 0.01
+
+
+def test_a_kind_that_is_not_there_is_a_slip(both: list[Sample], tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean 'forged\.swap'"):
+        train(both, tmp_path / "out", without=["forged.swop"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_leaves_kinds_out(
+    forged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(network_run, "fit_plan", lambda *given, **named: Plan(1, 1))
+    arguments = ["train-network", str(forged), "--out", str(tmp_path), "--jobs", "1", "--format", "json"]
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*arguments, "--without", "forged.blend"])
+    assert not ended.value.code
+    record = json.loads(capsys.readouterr().out)
+    assert (record["heads"], record["training"]["without"]) == (["forged"], ["forged.blend"])
