@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from features.errors import ImageTooLargeError, UnreadableFileError
+from features.storage import Remote, is_url, locate
 
 __all__ = ["MAX_BYTES", "MEMBER", "open_archive", "read_bytes", "split_member"]
 
@@ -51,13 +52,21 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 def split_member(name: str) -> tuple[str, str] | None:
     """Split the address of a member into its archive, which is a file, and its name; None for any other path."""
     at = name.find(MEMBER)
-    while at >= 0 and not Path(name[:at]).is_file():  # a folder's name may end in an exclamation mark
+    while at >= 0 and not _is_archive(name[:at]):  # a folder's name may end in an exclamation mark
         at = name.find(MEMBER, at + 1)
     return (name[:at], name[at + len(MEMBER) :]) if at >= 0 else None
 
 
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(".zip") if is_url(name) else Path(name).is_file()
+
+
 def _read_file(name: str) -> bytes:
-    with open(name, "rb", buffering=0, opener=_open_at_once) as file:
+    place = locate(name) if is_url(name) else name
+    if isinstance(place, Remote):
+        _check_bytes(place.size())
+        return place.read_bytes()
+    with open(place, "rb", buffering=0, opener=_open_at_once) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableFileError("not a regular file but a pipe, socket or device")
@@ -87,7 +96,8 @@ def _check_bytes(count: int) -> None:
 @lru_cache(maxsize=4)
 def open_archive(path: str) -> zipfile.ZipFile:
     """Open a zip for reading, once a process; the caller does not close it."""
-    return zipfile.ZipFile(path)
+    place = locate(path)
+    return zipfile.ZipFile(place.open() if isinstance(place, Remote) else place)
 
 
 def _cause(error: Exception) -> str:

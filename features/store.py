@@ -17,20 +17,21 @@ renamed: whatever happens, a file is whole or absent.
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.errors import OutputError, StoreError, UnknownNameError
-from features.parquet import TEMPORARY, cause_of, read_columns, read_floats, write_table
+from features.errors import OutputError, StoreError, UnknownNameError, reason_of
+from features.parquet import read_columns, read_floats, write_table
 from features.profiles import forensic  # and registers every block
 from features.spec import FeatureSet, Values
+from features.storage import TEMPORARY, Place, Remote, list_files, locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ Columns = npt.NDArray[np.intp]
 
 _KEY_COLUMNS = ("sha256", "variant")
 _METADATA = b"fauxface"
-_LIVE, _STALE = ".parquet", ".stale"
+_LIVE, _STALE, _KEEP = ".parquet", ".stale", ".keep"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +76,12 @@ class Features:
 class Shard:
     """A file of feature vectors: the feature set as its metadata record it, and the keys of its rows in order."""
 
-    path: Path
+    path: Place
     record: Mapping[str, Any]
     keys: tuple[Key, ...]
 
     @classmethod
-    def open(cls, path: Path) -> "Shard":
+    def open(cls, path: Place) -> "Shard":
         """Read a shard's metadata and keys; raise StoreError where it is damaged or no shard."""
         table = read_columns(path, _KEY_COLUMNS)
         try:
@@ -134,7 +135,7 @@ class FeatureStore:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         """Name the folder; nothing is read or written yet."""
-        self.root = Path(root)
+        self.root = locate(root)
 
     def __repr__(self) -> str:
         return f"FeatureStore({str(self.root)!r})"
@@ -163,7 +164,7 @@ class FeatureStore:
         return self._manifest.is_file()
 
     @property
-    def _manifest(self) -> Path:
+    def _manifest(self) -> Place:
         return self.root / "manifest.parquet"
 
     def manifest(self) -> "pd.DataFrame":
@@ -203,8 +204,8 @@ class FeatureStore:
 
     def shards(self) -> list[Shard]:
         """Open every shard, stale ones too, sorted by file name."""
-        paths = (self.root / "shards").glob("*")
-        return [Shard.open(path) for path in sorted(paths) if path.suffix in (_LIVE, _STALE)]
+        paths = list_files(self.root / "shards")
+        return [Shard.open(path) for path in paths if path.suffix in (_LIVE, _STALE)]
 
     def prepare(self) -> None:
         """Make the folder where it is missing, and remove what a killed run left half written.
@@ -217,16 +218,32 @@ class FeatureStore:
             Where it holds something else.
         """
         shards = self.root / "shards"
-        if self.root.is_dir() and not shards.is_dir() and any(self.root.iterdir()):
+        if not shards.is_dir() and list_files(self.root):
             raise StoreError(f"{self.root} is not empty and no feature store; choose another folder")
         try:
+            if isinstance(shards, Remote):  # a folder is what has something in it, and nothing is ever half written
+                (shards / _KEEP).write_bytes(b"")
+                return
             shards.mkdir(parents=True, exist_ok=True)
-            for path in self.root.rglob("*" + TEMPORARY):
+            for path in shards.parent.rglob("*" + TEMPORARY):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write {self.root}: {cause_of(error)}") from error
+            raise OutputError(f"cannot write {self.root}: {reason_of(error)}") from error
 
-    def write_shard(self, feature_set: FeatureSet, keys: Sequence[Key], values: Values, faces: str = "off") -> Path:
+    @contextmanager
+    def probe(self) -> Iterator[Place]:
+        """Lay a file of unique content into the folder for a while: who reads the same there, sees the same folder."""
+        path = self.root / f"probe.{os.getpid()}{TEMPORARY}"
+        try:
+            path.write_bytes(os.urandom(16))
+        except OSError as error:
+            raise OutputError(f"cannot write {self.root}: {reason_of(error)}") from error
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def write_shard(self, feature_set: FeatureSet, keys: Sequence[Key], values: Values, faces: str = "off") -> Place:
         """Write rows as one shard, named by the feature set and the keys.
 
         Parameters
@@ -264,7 +281,7 @@ class FeatureStore:
         try:
             self._tidy((feature_set.digest, forensic(feature_set).digest))
         except OSError as error:
-            raise OutputError(f"cannot write {self.root}: {cause_of(error)}") from error
+            raise OutputError(f"cannot write {self.root}: {reason_of(error)}") from error
 
     def _tidy(self, digests: tuple[str, ...]) -> None:
         held: set[Key] = set()
@@ -274,9 +291,9 @@ class FeatureStore:
                 shard.path.unlink()
             elif shard.digest in ranks:
                 held.update(shard.keys)
-                shard.path.replace(shard.path.with_suffix(_LIVE))
+                _rename(shard.path, _LIVE)
             else:
-                shard.path.replace(shard.path.with_suffix(_STALE))
+                _rename(shard.path, _STALE)
 
     def _live_shards(self) -> list[Shard]:
         """Open the shards that count, those of the whole feature set first; there is at least one."""
@@ -293,6 +310,14 @@ class FeatureStore:
     @property
     def _advice(self) -> str:
         return f"no features in {self.root}; measure them with: python cli.py extract DATASET --out {self.root}"
+
+
+def _rename(path: Place, suffix: str) -> None:
+    """Give a file another ending."""
+    if isinstance(path, Remote):
+        path.replace(path.with_suffix(suffix))
+    else:
+        path.replace(path.with_suffix(suffix))
 
 
 def _shard_table(feature_set: FeatureSet, keys: Sequence[Key], values: Values, faces: str) -> pa.Table:

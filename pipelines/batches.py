@@ -1,4 +1,4 @@
-"""Images for the network: which rows it may learn from, which come together in a batch, and how they are loaded."""
+"""Images for the network: which rows it may learn from, and how they are loaded."""
 
 import hashlib
 import json
@@ -7,30 +7,58 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, count
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from features.augment import augment
+from features.architecture import LOCATOR_SIDE
+from features.augment import augment, augment_both
 from features.decode import Pixels
 from features.errors import DatasetError, ImageError
-from features.frame import Frame
+from features.frame import WORKING_SIZE, Frame
 from features.source import read_bytes
 from pipelines.dataset import HELD_BACK_PERCENT, LABELS, Sample, held_back
 from pipelines.engine import map_jobs
+from pipelines.kinds import FORGED, family_of, head_of, heads_of, lesson_of, lessons
 
-__all__ = ["PARTS", "Picture", "Rows", "Sound", "draw_batches", "load_batches", "read_rows", "sound_images"]
+__all__ = [
+    "PARTS",
+    "Loaded",
+    "Picture",
+    "Rows",
+    "Sound",
+    "load_batches",
+    "read_rows",
+    "sound_images",
+]
 
 PARTS: Final = ("train", "validation")
 """The parts of the split that a network's training looks at."""
 
 _READ_AT_ONCE: Final = 64
 _AHEAD: Final = 2  # batches that are loaded before they are asked for
+_Cells = npt.NDArray[np.float32]
+_UNKNOWN: Final = np.full((LOCATOR_SIDE, LOCATOR_SIDE), np.nan, np.float32)
 
-Picture = tuple[str, tuple[int, ...] | None]
-"""The path of an image, and the seed of its augmentation; None for the image as it is."""
+
+class Picture(NamedTuple):
+    """The path of an image, the seed of its augmentation, None for the image as it is, and the path of its mask."""
+
+    path: str
+    seed: tuple[int, ...] | None = None
+    mask: str = ""
+
+
+class Loaded(NamedTuple):
+    """A batch: (n, 224, 224, 3) uint8 BGR, and (n, 7, 7) float32, the share of each cell that was forged.
+
+    That share is NaN where a picture has no mask.
+    """
+
+    pixels: Pixels
+    cells: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +70,7 @@ class Rows:
     parts : mapping
         The images of each of PARTS, each once, by sha256 ascending; training groups that are held back are not there.
     digests : mapping
-        The sha256 of each of these images, by its path.
+        The sha256 of each of these images and of their masks, by its path.
     held_back : (int, int)
         Groups and images of the training part that are held back.
     left_out : mapping
@@ -56,15 +84,42 @@ class Rows:
 
     @cached_property
     def digest(self) -> str:
-        """Sha256 over the images, their labels, groups and parts."""
-        rows = [(self.digests[s.path], s.label, s.group, s.split) for part in PARTS for s in self.parts[part]]
+        """Sha256 over the images, their labels, groups and parts, and what forgeries are, with their masks."""
+        rows = [
+            (self.digests[s.path], s.label, s.group, s.split, *self._forgery(s))
+            for part in PARTS
+            for s in self.parts[part]
+        ]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
+    def _forgery(self, sample: Sample) -> tuple[str, ...]:
+        mask = (self.digests[sample.mask],) if sample.mask else ()
+        return (sample.kind, *mask) if head_of(sample) == FORGED else mask
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """The heads that these images need."""
+        return heads_of(self.parts["train"])
+
+    @cached_property
+    def located(self) -> bool:
+        """Whether there are masks to learn from."""
+        return any(sample.mask for sample in self.parts["train"])
+
+    @cached_property
+    def lessons(self) -> dict[str, tuple[str, ...]]:
+        """The heads that the reals of each data set teach."""
+        return lessons([sample for part in PARTS for sample in self.parts[part]])
+
     def sample(self, part: str, most: int | None = None) -> list[Sample]:
-        """Choose equally many images of both classes, those of lowest sha256, at most `most` of each."""
-        classes = [[sample for sample in self.parts[part] if sample.label == label] for label in (0, 1)]
-        size = min(map(len, classes)) if most is None else min(most, *map(len, classes))
-        return [sample for members in classes for sample in members[:size]]
+        """Choose for each head equally many fakes and reals that teach it, at most `most`, those of lowest sha256."""
+        chosen: dict[Sample, None] = {}
+        for head in self.heads:
+            own = [sample for sample in self.parts[part] if head in lesson_of(sample, self.lessons)]
+            classes = [[sample for sample in own if sample.label == label] for label in (0, 1)]
+            size = min(len(own) if most is None else most, *map(len, classes))
+            chosen |= dict.fromkeys(chain.from_iterable(members[:size] for members in classes))
+        return sorted(chosen, key=lambda sample: sample.label)
 
     def to_json(self) -> dict[str, Any]:
         """Say what the rows are, with nothing that tells time or place."""
@@ -81,7 +136,15 @@ class Rows:
                 zip(("percent", "groups", "rows"), (HELD_BACK_PERCENT, *self.held_back), strict=True),
             ),
             "left_out": dict(self.left_out),
+            **self._kinds(),
         }
+
+    def _kinds(self) -> dict[str, Any]:
+        """Count forgeries by family and found fakes, where there are any forgeries."""
+        if FORGED not in self.heads:
+            return {}
+        counts = {part: Counter(filter(None, map(family_of, self.parts[part]))) for part in PARTS}
+        return {"kinds": {part: dict(sorted(counted.items())) for part, counted in counts.items()}}
 
 
 def read_rows(
@@ -92,7 +155,7 @@ def read_rows(
     Raises
     ------
     DatasetError
-        Training or validation lacks a class.
+        Training or validation lacks a class, or one of them what a head is to learn.
     """
     held = [sample for sample in samples if sample.split == "train" and held_back(sample.group)]
     kept_back = set(held)
@@ -100,6 +163,7 @@ def read_rows(
     sound = sound_images(wanted, workers=workers, progress=progress)
     parts = {part: [sample for sample in sound.images if sample.split == part] for part in PARTS}
     _require_both_classes(parts)
+    _require_heads(parts)
     held_facts = len({sample.group for sample in held}), len(held)
     return Rows(parts, sound.digests, held_facts, sound.left_out)
 
@@ -115,22 +179,26 @@ class Sound(NamedTuple):
 def sound_images(
     samples: Sequence[Sample], *, workers: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> Sound:
-    """Decode every image once; leave out those that fail, that repeat another, or that carry both labels."""
+    """Decode every image and mask once; leave out images that fail, that repeat another, or carry both labels."""
     chunks = [
-        [sample.path for sample in samples[at : at + _READ_AT_ONCE]] for at in range(0, len(samples), _READ_AT_ONCE)
+        [(sample.path, sample.mask) for sample in samples[at : at + _READ_AT_ONCE]]
+        for at in range(0, len(samples), _READ_AT_ONCE)
     ]
-    results: list[str] = []
+    results: list[tuple[str, str]] = []
     for found in map_jobs(_digests, chunks, workers=min(workers, len(chunks)) or 1, ordered=True):
         results += found
         if progress:
             progress(len(results), len(samples))
-    digests = {sample.path: sha256 for sample, sha256 in zip(samples, results, strict=True) if sha256}
+    digests = {sample.path: own for sample, (own, _) in zip(samples, results, strict=True) if own}
     images, left_out = _once([sample for sample in samples if sample.path in digests], digests)
-    return Sound(images, digests, {"failed": len(samples) - len(digests), **left_out})
+    masks = {sample.mask: mask for sample, (_, mask) in zip(samples, results, strict=True) if mask}
+    return Sound(images, {**digests, **masks}, {"failed": len(samples) - len(digests), **left_out})
 
 
-def _digests(paths: Sequence[str]) -> list[str]:
-    return [_digest(path) for path in paths]
+def _digests(paths: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Take the sha256 of images and masks; that of an image is empty where it or its mask does not decode."""
+    found = [(_digest(path), _digest(mask) if mask else "") for path, mask in paths]
+    return [("" if named and not mask else own, mask) for (own, mask), (_, named) in zip(found, paths, strict=True)]
 
 
 def _digest(path: str) -> str:
@@ -164,80 +232,30 @@ def _require_both_classes(parts: Mapping[str, Sequence[Sample]]) -> None:
             )
 
 
-def draw_batches(rows: Sequence[Sample], size: int, seed: int) -> Iterator[list[int]]:
-    """Draw batches without end: half real, half fake, no group twice, each class shuffled anew whenever it is through.
-
-    Parameters
-    ----------
-    rows : sequence of Sample
-        Both classes.
-    size : int
-        Images in a batch; where there are too few groups, a batch has fewer.
-    seed : int
-        Of the order.
-
-    Yields
-    ------
-    list of int
-        Positions in `rows`: the reals, then the fakes.
-
-    Raises
-    ------
-    DatasetError
-        A class has fewer than two groups.
-    """
-    decks = [_Deck(rows, label, seed) for label in (0, 1)]
-    half = min(size // 2, *(deck.groups // 2 for deck in decks))
-    if half < 1:
-        raise DatasetError("a batch needs real and fake images, of two groups each at least")
-    while True:
-        taken: set[str] = set()
-        yield [row for deck in decks for row in deck.draw(half, taken)]
+def _require_heads(parts: Mapping[str, Sequence[Sample]]) -> None:
+    heads = {part: heads_of(rows) for part, rows in parts.items()}
+    for head in chain(*heads.values()):
+        for part in PARTS:
+            if head not in heads[part]:
+                raise DatasetError(
+                    f"the {part} part has no {head} fakes, which another part has: give more groups of them, or"
+                    f" --without {head}"
+                )
 
 
-class _Deck:
-    """The rows of one class, shuffled; a row that has to wait, because its group is there, comes as soon as it can."""
-
-    def __init__(self, rows: Sequence[Sample], label: int, seed: int) -> None:
-        own = [position for position, sample in enumerate(rows) if sample.label == label]
-        self.groups = len({rows[position].group for position in own})
-        self._rows = rows
-        self._waiting: list[int] = []
-        orders = (np.random.default_rng([seed, label, epoch]).permutation(own) for epoch in count())
-        self._stream = chain.from_iterable(order.tolist() for order in orders)
-
-    def draw(self, number: int, taken: set[str]) -> list[int]:
-        """Take rows of groups not in `taken`, and add these to it."""
-        drawn: list[int] = []
-        passed: list[int] = []
-        waiting = iter(self._waiting)
-        for position in chain(waiting, self._stream):
-            group = self._rows[position].group
-            (passed if group in taken else drawn).append(position)
-            taken.add(group)
-            if len(drawn) == number:
-                break
-        self._waiting = [*passed, *waiting]
-        return drawn
-
-
-def load_batches(batches: Iterable[Sequence[Picture]], *, threads: int = 1) -> Iterator[Pixels]:
+def load_batches(batches: Iterable[Sequence[Picture]], *, threads: int = 1) -> Iterator[Loaded]:
     """Load batches in other threads while the caller is busy with the one before.
-
-    Yields
-    ------
-    (n, 224, 224, 3) uint8 array, BGR
 
     Raises
     ------
     ImageError
-        An image can no longer be read.
+        An image or a mask can no longer be read.
     """
     pool = ThreadPoolExecutor(threads)
-    waiting: deque[list[Future[Pixels]]] = deque()
+    waiting: deque[list[Future[tuple[Pixels, _Cells]]]] = deque()
     try:
         for batch in batches:
-            waiting.append([pool.submit(_load, *picture) for picture in batch])
+            waiting.append([pool.submit(_load, picture) for picture in batch])
             if len(waiting) > _AHEAD:
                 yield _stack(waiting.popleft())
         while waiting:
@@ -246,10 +264,19 @@ def load_batches(batches: Iterable[Sequence[Picture]], *, threads: int = 1) -> I
         pool.shutdown(cancel_futures=True)
 
 
-def _stack(pictures: Sequence[Future[Pixels]]) -> npt.NDArray[np.uint8]:
-    return np.stack([picture.result() for picture in pictures])
+def _stack(pictures: Sequence[Future[tuple[Pixels, _Cells]]]) -> Loaded:
+    pixels, cells = zip(*(picture.result() for picture in pictures), strict=True)
+    return Loaded(np.stack(pixels), np.stack(cells))
 
 
-def _load(path: str, seed: tuple[int, ...] | None) -> Pixels:
-    bgr = Frame.load(path).bgr
-    return bgr if seed is None else augment(bgr, np.random.default_rng(seed))
+def _load(picture: Picture) -> tuple[Pixels, _Cells]:
+    bgr = Frame.load(picture.path).bgr
+    rng = None if picture.seed is None else np.random.default_rng(picture.seed)
+    if not picture.mask:
+        return bgr if rng is None else augment(bgr, rng), _UNKNOWN
+    mask = np.ascontiguousarray(Frame.load(picture.mask).bgr[..., 0])
+    if rng is not None:
+        bgr, mask = augment_both(bgr, mask, rng)
+    side = WORKING_SIZE // LOCATOR_SIDE
+    shares = mask.reshape(LOCATOR_SIDE, side, LOCATOR_SIDE, side).mean(axis=(1, 3)) / 255
+    return bgr, shares.astype(np.float32)

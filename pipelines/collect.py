@@ -1,7 +1,8 @@
 """Makes one manifest of several data sets.
 
 A manifest is a table of `COLUMNS` that `read_dataset` reads again. Its rows say what else is known of their images
-where the data sets tell: the size before resizing, and what a fake was made from.
+where the data sets tell: the size before resizing, what a fake was made from, and the mask of what was
+forged.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ __all__ = ["COLUMNS", "Merged", "columns_of", "count_splits", "digest", "manifes
 COLUMNS: Final = ("path", "label", "group", "kind", "source", "split")
 """The columns of every manifest."""
 
-_KNOWN = ("original_width", "original_height", "origins")
+_KNOWN = ("original_width", "original_height", "origins", "mask")
 _UNIVERSAL = re.compile(r"[a-z]{10}\.mp4|(celeb-df|ff\+\+)/.+")  # names that mean the same in every data set
 
 
@@ -55,7 +56,8 @@ def columns_of(samples: Iterable[Sample]) -> tuple[str, ...]:
     """Name the columns of a manifest: `COLUMNS`, and what else is known of any of its images."""
     known: set[str] = set()
     for sample in samples:
-        known.update(_KNOWN[:2] if sample.original_size else (), _KNOWN[2:] if sample.origins else ())
+        known.update(_KNOWN[:2] if sample.original_size else (), _KNOWN[2:3] if sample.origins else ())
+        known.update(_KNOWN[3:] if sample.mask else ())
     return (*COLUMNS, *(name for name in _KNOWN if name in known))
 
 
@@ -73,7 +75,8 @@ def manifest_rows(samples: Iterable[Sample], beside: str | None = None) -> Itera
     for sample in samples:
         row = {name: getattr(sample, name) for name in COLUMNS}
         size = sample.original_size or (None, None)
-        known = dict(zip(_KNOWN, (*size, ORIGIN_MARK.join(sample.origins)), strict=True))
+        mask = _seen_from(folder, sample.mask) if sample.mask else ""
+        known = dict(zip(_KNOWN, (*size, ORIGIN_MARK.join(sample.origins), mask), strict=True))
         yield {**row, **known, "path": _seen_from(folder, sample.path), "label": LABELS[sample.label]}
 
 

@@ -11,13 +11,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, TypeVar
 
 from features.errors import WorkerError
 
-__all__ = ["cores", "map_jobs"]
+__all__ = ["cores", "map_jobs", "settle"]
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -31,7 +31,9 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def map_jobs(fn: Callable[[J], R], jobs: Iterable[J], *, workers: int = 1, ordered: bool = False) -> Iterator[R]:
+def map_jobs(
+    fn: Callable[[J], R], jobs: Iterable[J], *, workers: int = 1, ordered: bool = False, threads: bool = False
+) -> Iterator[R]:
     """Yield `fn(job)` for every job, as the results come or in the order of the jobs.
 
     Parameters
@@ -44,6 +46,8 @@ def map_jobs(fn: Callable[[J], R], jobs: Iterable[J], *, workers: int = 1, order
         With 1 everything runs in this process.
     ordered : bool
         Whether results come in the order of the jobs.
+    threads : bool
+        Whether the workers are threads of this process.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def map_jobs(fn: Callable[[J], R], jobs: Iterable[J], *, workers: int = 1, order
     if workers == 1:
         yield from map(fn, jobs)
         return
-    results = _start(fn, jobs, workers, ordered)
+    results = _start(fn, jobs, workers, ordered, threads)
     try:
         yield from chain(results)  # a chain does not pass `close` on: that has to be silent
     except BrokenProcessPool as error:
@@ -64,12 +68,12 @@ def map_jobs(fn: Callable[[J], R], jobs: Iterable[J], *, workers: int = 1, order
             results.close()
 
 
-def _start(fn: Callable[[J], R], jobs: Iterable[J], workers: int, ordered: bool) -> Any:
+def _start(fn: Callable[[J], R], jobs: Iterable[J], workers: int, ordered: bool, threads: bool) -> Any:
     """Start the workers; returns joblib's generator of results."""
     from joblib import Parallel, delayed, parallel_config
 
-    parent = os.getpid()
-    with parallel_config("loky", inner_max_num_threads=1):
+    work = fn if threads else partial(_work, fn, os.getpid())
+    with parallel_config("threading") if threads else parallel_config("loky", inner_max_num_threads=1):
         parallel = Parallel(
             n_jobs=workers,
             return_as="generator" if ordered else "generator_unordered",
@@ -77,16 +81,16 @@ def _start(fn: Callable[[J], R], jobs: Iterable[J], workers: int, ordered: bool)
             pre_dispatch="2*n_jobs",
             max_nbytes=None,
         )
-        return parallel(delayed(_work)(fn, job, parent) for job in jobs)
+        return parallel(delayed(work)(job) for job in jobs)
 
 
-def _work(fn: Callable[[J], R], job: J, parent: int) -> R:
-    _settle(parent)
+def _work(fn: Callable[[J], R], parent: int, job: J) -> R:
+    settle(parent)
     return fn(job)
 
 
 @lru_cache(maxsize=1)
-def _settle(parent: int) -> None:
+def settle(parent: int) -> None:
     """Prepare a worker process, once: Ctrl-C is its parent's affair, and it does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()

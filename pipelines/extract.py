@@ -5,36 +5,33 @@ workers write themselves; so a run that was killed goes on where it was, and mem
 network measures no image that it may have learnt from.
 """
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from itertools import chain, islice
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Any, Final
 
 from features.device import choose_device
 from features.embedding import network_of
-from features.errors import BundleError, ImageError, StoreError, UnknownNameError
+from features.errors import BundleError, StoreError, UnknownNameError
 from features.framing import FRAMING
 from features.profiles import PROFILES, feature_set, forensic
-from features.source import read_bytes
 from features.spec import BlockSpec, FeatureSet, blocks
+from features.storage import absolute
 from features.store import FeatureStore, Key, Shard
 from features.variants import check_variant
 from models.bundle import resolve
 from models.weights import Weights
 from pipelines.dataset import Sample, held_back
-from pipelines.engine import cores, map_jobs
-from pipelines.measure import Job, cause_of, measure, open_own_network
+from pipelines.engine_choice import LOCAL, Engine, Setup, open_engine
+from pipelines.engine_faults import Work
+from pipelines.hashing import Hashed, hash_all
+from pipelines.measure import LEAST_ROWS, Job, anywhere, blame, divide, halve, measure, open_own_network
 
-__all__ = ["SHARD_ROWS", "Summary", "extract", "failures"]
+__all__ = ["Summary", "extract", "failures"]
 
-SHARD_ROWS: Final = 1000
-"""The most rows of a shard."""
-
-_LEAST_ROWS = 32
-_HASHED_AT_ONCE = 256
 _RECORDED: Final = {"off": "off", "auto": FRAMING}  # what a store says of how faces were found
 
 
@@ -67,13 +64,6 @@ class Summary:
         return asdict(self)
 
 
-class _Hashed(NamedTuple):
-    """The sha256 of an input, or why there is none."""
-
-    sha256: str
-    error: str
-
-
 def extract(
     samples: Sequence[Sample],
     out: str,
@@ -84,6 +74,7 @@ def extract(
     faces: str = "off",
     variants: Sequence[str] = (),
     workers: int | None = None,
+    engine: Setup = LOCAL,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Summary:
@@ -108,6 +99,8 @@ def extract(
         Names of `VARIANTS`, measured of the training images too, as rows of their own.
     workers : int, optional
         Processes; one a core by default.
+    engine : Setup
+        Where images are hashed and measured.
     progress : callable, optional
         Called with the number of rows that are finished and that there are.
     say : callable, optional
@@ -124,25 +117,25 @@ def extract(
     StoreError, OutputError
         Where `out` is damaged or something else, or holds what was measured with other `faces`; where it cannot be
         written (what was measured so far stays).
+    WorkerError, FeatureMismatchError
+        No worker of a cluster is left, or one does not see the files or measures otherwise.
     """
     started = time.monotonic()
-    workers = workers or cores()
     _check(variants, faces)
     weights = _weights(profile, network)
     framing, store = _RECORDED[faces], FeatureStore(out)
     store.prepare()
     shards = store.shards()
     _require_same(shards, framing, out)
-    hashes = _hash_all([sample.path for sample in samples], workers)
-    target = _target(feature_set(profile, weights.params if weights else None), shards)
-    _prepare_network(store, target, weights, device, say)
-    missing, known = _missing(samples, hashes, shards, target, variants)
-    if not store.has_manifest:
-        _write_manifest(store, samples, hashes, {})
-    jobs = chain.from_iterable(
-        _jobs(Job(store.root, part, framing, device), rows, shards, workers) for part, rows in missing
-    )
-    errors = _measure_all(jobs, workers, sum(len(rows) for _, rows in missing), known, progress)
+    with open_engine(engine, workers) as opened:
+        hashes = hash_all([sample.path for sample in samples], opened)
+        target = _target(feature_set(profile, weights.params if weights else None), shards)
+        _prepare_network(store, target, weights, device, say)
+        missing, known = _missing(samples, hashes, shards, target, variants)
+        if not store.has_manifest:
+            _write_manifest(store, samples, hashes, {})
+        whole = Job(store.root, target, framing, device)
+        errors = _measure_all(whole, missing, shards, opened, known, progress)
     store.tidy(target)
     failed = _write_manifest(store, samples, hashes, errors)
     measured = set(chain.from_iterable(rows for _, rows in missing))
@@ -224,27 +217,9 @@ def _target(wanted: FeatureSet, shards: Sequence[Shard]) -> FeatureSet:
     return wanted
 
 
-def _hash_all(paths: Sequence[str], workers: int) -> list[_Hashed]:
-    """Hash every input, in order."""
-    chunks = [paths[at : at + _HASHED_AT_ONCE] for at in range(0, len(paths), _HASHED_AT_ONCE)]
-    results = map_jobs(_hash, chunks, workers=min(workers, len(chunks)) or 1, ordered=True)
-    return [hashed for chunk in results for hashed in chunk]
-
-
-def _hash(paths: Sequence[str]) -> list[_Hashed]:
-    return [_hash_one(path) for path in paths]
-
-
-def _hash_one(path: str) -> _Hashed:
-    try:
-        return _Hashed(hashlib.sha256(read_bytes(path)).hexdigest(), "")
-    except ImageError as error:
-        return _Hashed("", cause_of(error))
-
-
 def _missing(
     samples: Sequence[Sample],
-    hashes: Sequence[_Hashed],
+    hashes: Sequence[Hashed],
     shards: Sequence[Shard],
     target: FeatureSet,
     variants: Sequence[str],
@@ -274,37 +249,35 @@ def _missing(
     return missing, total - sum(len(rows) for _, rows in missing)
 
 
-def _jobs(whole: Job, missing: Mapping[Key, str], shards: Sequence[Shard], workers: int) -> Iterator[Job]:
-    """Divide what is missing: rows of other feature sets shard by shard, then what was never measured."""
-    left = dict(missing)
-    for shard in shards:
-        if shard.digest != whole.features.digest:
-            known = [(left.pop(key), key) for key in shard.keys if key in left]
-            if known:
-                yield replace(whole, images=tuple(known), old=shard.path)
-    rows = min(SHARD_ROWS, max(_LEAST_ROWS, -(-len(left) // (4 * workers))))
-    images = ((path, key) for key, path in left.items())
-    while chunk := tuple(islice(images, rows)):
-        yield replace(whole, images=chunk)
-
-
 def _measure_all(
-    jobs: Iterator[Job], workers: int, missing: int, cached: int, progress: Callable[[int, int], None] | None
+    whole: Job,
+    missing: Sequence[tuple[FeatureSet, Mapping[Key, str]]],
+    shards: Sequence[Shard],
+    engine: Engine,
+    cached: int,
+    progress: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
-    """Run the jobs; returns the errors by sha256."""
+    """Measure what is missing; returns the errors by sha256."""
     errors: dict[str, str] = {}
-    finished = cached
-    report = progress or (lambda done, total: None)
-    report(finished, cached + missing)
-    for outcome in map_jobs(measure, jobs, workers=workers if missing > _LEAST_ROWS else 1):
-        errors.update(outcome.errors)
-        finished += outcome.images
-        report(finished, cached + missing)
+    total = sum(len(rows) for _, rows in missing)
+    report, finished = progress or (lambda done, total: None), cached
+    report(finished, cached + total)
+    with ExitStack() as stack:
+        needs = (absolute(stack.enter_context(FeatureStore(whole.store).probe())),) if engine.shared else ()
+        jobs: Iterator[Job] = chain.from_iterable(
+            divide(replace(whole, features=part), rows, shards, engine.workers) for part, rows in missing
+        )
+        work = Work(measure, halve, blame, needs)
+        jobs = map(anywhere, jobs) if engine.shared else jobs
+        for outcome in engine.map(work, jobs, at_most=None if total > LEAST_ROWS else 1):
+            errors.update(outcome.errors)
+            finished += outcome.images
+            report(finished, cached + total)
     return errors
 
 
 def _write_manifest(
-    store: FeatureStore, samples: Sequence[Sample], hashes: Sequence[_Hashed], errors: Mapping[str, str]
+    store: FeatureStore, samples: Sequence[Sample], hashes: Sequence[Hashed], errors: Mapping[str, str]
 ) -> int:
     """Write one row a sample; returns how many carry an error."""
     rows = [hashed.error or errors.get(hashed.sha256, "") for hashed in hashes]

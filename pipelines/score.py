@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from features.decode import Pixels
@@ -14,14 +16,18 @@ from features.frame import Frame, load_pixels
 from features.framing import MIN_FACE, frame_faces
 from features.source import read_bytes
 from features.spec import Values
+from features.storage import absolute, is_url
 from models.bundle import Bundle, load, resolve
-from models.calibration import FAKES_MISSED, REALS_ACCUSED, OperatingPoints, too_few, with_prior
+from models.calibration import FAKES_MISSED, REALS_ACCUSED, OperatingPoints, too_few
 from models.verdict import ErrorRef, ModelRef, Verdict
-from pipelines.engine import cores, map_jobs
-from pipelines.inputs import STDIN, Input
+from pipelines.engine import cores
+from pipelines.engine_choice import LOCAL, Setup
+from pipelines.inputs import Input, names_video
 from pipelines.progress import counted
+from pipelines.score_jobs import at_home, chunks_of, name_of, run
+from pipelines.video_jobs import Sampling, judge_inputs
 
-__all__ = ["COLUMNS", "FACES", "NO_FACE", "SHOWN", "Detector", "Source", "load_detector", "score"]
+__all__ = ["COLUMNS", "FACES", "NO_FACE", "SHOWN", "Detector", "Face", "Judged", "Source", "load_detector", "score"]
 
 FACES: Final = ("auto", "off")
 """How faces are found: `auto` finds each and brings it to the one framing, `off` takes every image whole."""
@@ -103,46 +109,55 @@ class Detector:
         images = [self._read(source) for source, _ in sources]
         faces = [face.views for image in images for face in image.faces]
         values = self.bundle.measure(list(chain.from_iterable(faces)))
-        judged = iter(self._judge(values, [len(views) for views in faces]) if faces else ())
+        judged = iter(self.judge(values, [len(views) for views in faces]) if faces else ())
         return [self._rows(path, image, judged) for (_, path), image in zip(sources, images, strict=True)]
 
-    def _judge(self, values: Values, views: Sequence[int]) -> "Iterator[_Judged]":
-        """Give the probability of each face, and why none can be trusted; `views` is how many rows show each."""
+    def judge(self, values: Values, views: Sequence[int]) -> "Iterator[Judged]":
+        """Give the probability of each face, and why none can be trusted.
+
+        Parameters
+        ----------
+        values : (n, d) float32 array
+            Of one view a row, as the bundle measures them; n is not zero.
+        views : sequence of int
+            How many rows, one after another, show each face.
+        """
         probabilities = self.bundle.probability(values, views).tolist()
         if (novelty := self.bundle.novelty) is None:
-            return (_Judged(probability, None) for probability in probabilities)
+            return (Judged(probability, None) for probability in probabilities)
         distances = iter(novelty.distances(values).tolist())
         strange = [novelty.judge(list(islice(distances, count))) for count in views]
-        return map(_Judged, probabilities, strange)
+        return map(Judged, probabilities, strange)
 
     def _read(self, source: Source) -> "_Image":
         digest = None
         try:
             data = read_bytes(source) if isinstance(source, str | os.PathLike) else source
             digest = hashlib.sha256(data).hexdigest() if isinstance(data, bytes) else None
-            return _Image(digest, self._find_faces(load_pixels(data)))
+            return _Image(digest, self.find_faces(load_pixels(data)))
         except ImageError as error:
             return _Image(digest, [], error)
 
-    def _find_faces(self, bgr: Pixels) -> "list[_Face]":
+    def find_faces(self, bgr: Pixels) -> "list[Face]":
+        """Find what is judged in (H, W, 3) uint8 BGR pixels: every face, or the whole where faces are `off`."""
         if self.faces == "off":
             return [_face((Frame.of(bgr),))]
         return [_face(face.views, face.square, face.doubt, face.note) for face in frame_faces(bgr)]
 
-    def _rows(self, path: str | None, image: "_Image", judged: "Iterator[_Judged]") -> list[Verdict]:
+    def _rows(self, path: str | None, image: "_Image", judged: "Iterator[Judged]") -> list[Verdict]:
         if image.error:
             return [Verdict(path, image.digest, None, None, None, None, self._ref, ErrorRef.of(image.error))]
         if not image.faces:
             return [Verdict(path, image.digest, None, "no_face", NO_FACE, None, self._ref)]
         return [self._verdict(path, image.digest, face, next(judged)) for face in image.faces]
 
-    def _verdict(self, path: str | None, digest: str | None, face: "_Face", judged: "_Judged") -> Verdict:
+    def _verdict(self, path: str | None, digest: str | None, face: "Face", judged: "Judged") -> Verdict:
         verdict = self.bundle.decide(judged.probability)
         reasons = [face.doubt, judged.strange]
         if any(reasons):
             verdict = "uncertain"
         else:
-            reasons = [self._uncertain if verdict == "uncertain" else None, face.note]
+            reasons = [self.between if verdict == "uncertain" else None, face.note]
         reason = "; ".join(filter(None, reasons)) or None
         return Verdict(path, digest, judged.probability, verdict, reason, face.square, self._ref)
 
@@ -151,12 +166,13 @@ class Detector:
         return self.bundle.ref
 
     @cached_property
-    def _uncertain(self) -> str:
+    def between(self) -> str:
+        """Why a probability between the operating points decides nothing."""
         points = self.bundle.points
         return f"between the points for real ({points.real_below:.4f}) and for fake ({points.fake_from:.4f})"
 
 
-class _Face(NamedTuple):
+class Face(NamedTuple):
     """What is judged at once, a face or a whole image, in one or more views.
 
     `square` is where it was cropped; `doubt` withholds the verdict, `note` only limits it.
@@ -170,22 +186,22 @@ class _Face(NamedTuple):
 
 def _face(
     views: Sequence[Frame], square: _Square | None = None, doubt: str | None = None, note: str | None = None
-) -> _Face:
+) -> Face:
     height, width = views[0].size
     if not doubt and min(height, width) < _LEAST_SIDE:
         doubt = _TOO_SMALL.format("its face of " if square else "", width, height)
-    return _Face(views, square, doubt, note)
+    return Face(views, square, doubt, note)
 
 
 class _Image(NamedTuple):
     """An image with what is judged of it: its sha256 where it came as bytes, and why it could not be measured."""
 
     digest: str | None
-    faces: list[_Face]
+    faces: list[Face]
     error: ImageError | None = None
 
 
-class _Judged(NamedTuple):
+class Judged(NamedTuple):
     """What the detector says of a face: its probability, and why it is too strange for a verdict."""
 
     probability: float
@@ -255,10 +271,12 @@ def score(
     model: str = "fast",
     faces: str = "auto",
     workers: int | None = None,
+    engine: Setup = LOCAL,
     ordered: bool = False,
     prior: float | None = None,
     max_fpr: float | None = None,
     max_miss: float | None = None,
+    sampling: Sampling | None = None,
     say: Callable[[str], None] | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Iterator[Verdict]:
@@ -275,12 +293,16 @@ def score(
     workers : int, optional
         Processes; unless given one for few inputs, else as many as there are cores. Verdicts do not depend on it.
         One process takes inputs as they come, several need all of them named first.
+    engine : Setup
+        Where images are judged. All machines have to reach them and the bundle under the same paths.
     ordered : bool
         Whether verdicts come in the order of the inputs.
     prior : float, optional
         Share of fakes among such images, between 0 and 1: probabilities are moved to it, verdicts stay.
     max_fpr, max_miss : float, optional
         As `load_detector` takes them: move the operating points.
+    sampling : Sampling, optional
+        How frames are taken from clips.
     say : callable, optional
         Called with a sentence where the calibration images are too few for such shares.
     progress : callable, optional
@@ -291,6 +313,8 @@ def score(
     UnknownNameError, BundleError, FeatureMismatchError, ValueError
         As `load_detector` raises them, at once.
     """
+    if engine != LOCAL and (is_url(model) or Path(model).exists()):
+        model = absolute(model)
     setting = (model, faces, "cpu", max_fpr, max_miss)
     detector = load_detector(*setting)  # what is wrong with it shows before any process is started
     if say and (max_fpr is not None or max_miss is not None):
@@ -298,26 +322,21 @@ def score(
             say(sentence)
     if workers != 1:
         inputs = list(inputs)  # here and not by a thread that feeds processes, where no interrupt would reach it
-        workers = workers or (1 if len(inputs) < _FEW[faces] else cores())
+        workers = workers or (1 if len(inputs) < _FEW[faces] and sum(map(names_video, inputs)) < 2 else cores())
     total = len(inputs) if isinstance(inputs, Sequence) else None
-    chunks = _chunks(iter(inputs), 1 if total is None else _CHUNK[faces])  # what is still coming may not wait
-    job = partial(_score_chunk, setting, prior)
-    images = chain.from_iterable(map_jobs(job, chunks, workers=workers, ordered=ordered))
+    chunks = chunks_of(iter(inputs), 1 if total is None else _CHUNK[faces])  # what is still coming may not wait
+    ref = detector.bundle.ref
+    job = partial(_score_chunk, setting, prior, sampling, ref, str(Path.cwd()) if engine != LOCAL else "")
+    images = chain.from_iterable(run(engine, job, chunks, ref=ref, workers=workers or cores(), ordered=ordered))
     return chain.from_iterable(counted(images, progress, total) if progress else images)
 
 
-def _chunks(inputs: Iterator[Input], size: int) -> Iterator[list[Input]]:
-    while chunk := list(islice(inputs, size)):
-        yield chunk
-
-
-def _score_chunk(setting: _Setting, prior: float | None, chunk: list[Input]) -> list[list[Verdict]]:
+def _score_chunk(
+    setting: _Setting, prior: float | None, sampling: Sampling | None, ref: ModelRef, folder: str, chunk: list[Input]
+) -> list[list[Verdict]]:
+    """Judge inputs, whose paths are as seen from `folder`, by the detector that `ref` names."""
     detector = load_detector(*setting)
-    images = detector.score_all([(entry, STDIN if isinstance(entry, bytes) else entry) for entry in chunk])
-    return images if prior is None else [[_moved(verdict, prior) for verdict in image] for image in images]
-
-
-def _moved(verdict: Verdict, prior: float) -> Verdict:
-    if verdict.probability is None:
-        return verdict
-    return replace(verdict, probability=with_prior(verdict.probability, prior))
+    if detector.bundle.ref != ref:
+        raise BundleError(f"{setting[0]} is another detector on {socket.gethostname()} than where the run was started")
+    images = judge_inputs(detector, [(at_home(folder, entry), name_of(entry)) for entry in chunk], sampling)
+    return images if prior is None else [[verdict.moved(prior) for verdict in image] for image in images]

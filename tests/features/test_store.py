@@ -132,7 +132,7 @@ def test_two_feature_sets_in_one_store_are_refused(store: FeatureStore) -> None:
 def test_a_store_says_how_faces_were_found(store: FeatureStore) -> None:
     shard = Shard.open(store.write_shard(COLOR, keys(1), rows(COLOR, 1)))
     assert (shard.faces, store.faces) == ("off", "off")
-    other = FeatureStore(store.root.with_name("faces"))
+    other = FeatureStore(Path(store.root).with_name("faces"))
     other.prepare()
     other.write_shard(COLOR, keys(1), rows(COLOR, 1), faces="framing/1")
     assert other.faces == "framing/1"
@@ -219,7 +219,7 @@ def test_a_full_disk_is_an_error_and_leaves_what_was_there(
         store.write_manifest(manifest(["b.jpg"]))
     assert store.manifest()["path"].tolist() == ["a.jpg"]
     assert store.load().sha256 == [keys(1)[0][0]]
-    assert not list(store.root.rglob("*.tmp"))
+    assert not list(Path(store.root).rglob("*.tmp"))
 
 
 def manifest(paths: Sequence[str]) -> dict[str, list[object]]:
@@ -244,7 +244,7 @@ def test_a_name_that_is_not_utf_8_is_written_with_escapes(store: FeatureStore) -
 
 def test_preparing_removes_what_was_half_written(store: FeatureStore) -> None:
     shard = store.write_shard(COLOR, keys(1), rows(COLOR, 1))
-    half = [store.root / "manifest.parquet.77.tmp", shard.with_name("x.parquet.77.tmp")]
+    half = [Path(store.root) / "manifest.parquet.77.tmp", shard.with_name("x.parquet.77.tmp")]
     for path in half:
         path.write_bytes(b"half")
     store.prepare()

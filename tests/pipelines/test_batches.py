@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,10 @@ import pytest
 from features.augment import augment
 from features.errors import DatasetError, UnreadableFileError
 from features.frame import Frame
-from pipelines.batches import Picture, draw_batches, load_batches, read_rows
+from pipelines.batches import Picture, load_batches, read_rows
 from pipelines.dataset import HELD_BACK_PERCENT, Sample, held_back, read_dataset, split_of
-from tests.images import corpus
-
-
-def rows(groups: int, fakes: int = 2) -> list[Sample]:
-    """One real image and some fakes of it in each group."""
-    return [
-        Sample(f"{group}/{i}.jpg", int(i > 0), str(group), "", "", "train")
-        for group in range(groups)
-        for i in range(1 + fakes)
-    ]
+from tests.forgeries import FAMILIES, forgeries
+from tests.images import corpus, png
 
 
 @pytest.fixture(scope="module")
@@ -100,42 +91,14 @@ def test_each_part_needs_both_classes(samples: list[Sample], split: str, label: 
         read_rows([sample for sample in samples if (sample.split, sample.label) != (split, label)])
 
 
-def test_batches_are_balanced_and_hold_no_group_twice() -> None:
-    table = rows(20)
-    for batch in islice(draw_batches(table, 16, seed=0), 60):
-        assert [table[row].label for row in batch] == [0] * 8 + [1] * 8
-        assert len({table[row].group for row in batch}) == 16
-
-
-def test_every_row_comes_as_often_as_any_other() -> None:
-    table = rows(40, fakes=1)
-    for batches in (10, 100):  # one round and ten
-        drawn = Counter(row for batch in islice(draw_batches(table, 8, seed=3), batches) for row in batch)
-        counts = [drawn[row] for row in range(80)]
-        assert max(counts) - min(counts) <= 2  # a row may wait across the seam of two rounds
-        assert sum(count == batches / 10 for count in counts) >= 70
-
-
-def test_batches_depend_on_the_seed_alone() -> None:
-    first, again, other = (list(islice(draw_batches(rows(30), 8, seed=seed), 20)) for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
-
-
-def test_small_sets_make_small_batches() -> None:
-    assert len(next(draw_batches(rows(7), 32, seed=0))) == 6
-    assert len(next(draw_batches(rows(2), 32, seed=0))) == 2
-    with pytest.raises(DatasetError, match="two groups"):
-        next(draw_batches(rows(1), 32, seed=0))
-
-
 @pytest.mark.parametrize("threads", [1, 3])
 def test_pictures_are_loaded_in_order_and_augmented_by_their_seed(samples: list[Sample], threads: int) -> None:
     paths = [sample.path for sample in samples[:9]]
-    plain = [[(path, None) for path in paths[at : at + 2]] for at in range(0, 9, 2)]
-    found = np.concatenate(list(load_batches(plain, threads=threads)))
+    plain = [[Picture(path) for path in paths[at : at + 2]] for at in range(0, 9, 2)]
+    found = np.concatenate([loaded.pixels for loaded in load_batches(plain, threads=threads)])
     assert np.array_equal(found, np.stack([Frame.load(path).bgr for path in paths]))
-    ((varied,),) = load_batches([[(paths[0], (1, 2, 3))]], threads=threads)
+    ((varied, *_), cells) = next(load_batches([[Picture(paths[0], (1, 2, 3))]], threads=threads))
+    assert np.isnan(cells).all()
     assert np.array_equal(varied, augment(Frame.load(paths[0]).bgr, np.random.default_rng((1, 2, 3))))
 
 
@@ -146,7 +109,7 @@ def test_batches_are_asked_for_a_few_ahead_only(samples: list[Sample]) -> None:
         nonlocal asked
         while True:
             asked += 1
-            yield [(samples[0].path, None)]
+            yield [Picture(samples[0].path)]
 
     loaded = load_batches(endless())
     next(loaded)
@@ -155,4 +118,80 @@ def test_batches_are_asked_for_a_few_ahead_only(samples: list[Sample]) -> None:
 
 def test_an_image_that_went_away_is_an_error(samples: list[Sample]) -> None:
     with pytest.raises(UnreadableFileError):
-        list(load_batches([[(samples[0].path, None)], [("gone.jpg", None)]]))
+        list(load_batches([[Picture(samples[0].path)], [Picture("gone.jpg")]]))
+
+
+@pytest.fixture(scope="module")
+def forged(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    return read_dataset([str(forgeries(tmp_path_factory.mktemp("forgeries"), 60))])
+
+
+def test_rows_say_which_heads_they_need(samples: list[Sample], forged: list[Sample]) -> None:
+    plain, own, both = (read_rows(rows) for rows in (samples, forged, [*samples, *forged]))
+    assert (plain.heads, plain.located) == (("found",), False)
+    assert (own.heads, own.located) == (("forged",), True)
+    assert (both.heads, both.located) == (("found", "forged"), True)
+    assert "kinds" not in plain.to_json()
+    counted = both.to_json()["kinds"]["train"]
+    assert counted.keys() == {"found", "forged.blend", "forged.swap"}
+    assert sum(counted.values()) == both.to_json()["rows"]["train"]["fake"]
+
+
+def test_the_digest_covers_kinds_and_masks(forged: list[Sample], tmp_path: Path) -> None:
+    whole = read_rows(forged)
+    at = forged.index(next(sample for sample in whole.parts["train"] if sample.label))
+    (tmp_path / "other.png").write_bytes(png(np.zeros((64, 64), np.uint8)))
+    for other in (replace(forged[at], kind="forged.other"), replace(forged[at], mask=str(tmp_path / "other.png"))):
+        assert read_rows([*forged[:at], other, *forged[at + 1 :]]).digest != whole.digest
+
+
+def test_a_forgery_whose_mask_does_not_decode_is_left_out(forged: list[Sample]) -> None:
+    at = next(i for i, s in enumerate(forged) if s.mask and s.split == "train" and not held_back(s.group))
+    found = read_rows([*forged[:at], replace(forged[at], mask="gone.png"), *forged[at + 1 :]])
+    assert found.left_out["failed"] == 1
+    assert forged[at].path not in found.digests
+
+
+def test_a_head_needs_fakes_in_both_parts(samples: list[Sample], forged: list[Sample]) -> None:
+    for part, other in (("validation", "train"), ("train", "validation")):
+        rows = [*samples, *(s for s in forged if s.label == 0 or s.split == other)]
+        with pytest.raises(DatasetError, match=f"the {part} part has no forged fakes, .* --without forged"):
+            read_rows(rows)
+
+
+def test_a_sample_has_fakes_of_each_head_and_their_own_reals(samples: list[Sample], forged: list[Sample]) -> None:
+    found = read_rows([*samples, *forged])
+    drawn = Counter((one.label, one.source) for one in found.sample("train", 5))
+    assert len(drawn) == 4
+    assert set(drawn.values()) == {5}
+    whole = Counter((one.label, one.source) for one in found.sample("validation"))
+    assert all(whole[0, source] == whole[1, source] for _, source in whole)
+
+
+def test_a_mask_becomes_the_shares_of_the_cells(forged: list[Sample]) -> None:
+    blend = next(s for s in forged if s.kind == "forged.blend")
+    swap = next(s for s in forged if s.kind == "forged.swap")
+    loaded = next(load_batches([[Picture(s.path, None, s.mask) for s in (blend, swap)]]))
+    row = [1, 1, 1, 0.5, 0, 0, 0]
+    np.testing.assert_allclose(loaded.cells[0], np.tile(row, (7, 1)), atol=0.04)  # the mask is enlarged, and rings
+    np.testing.assert_allclose(loaded.cells[1], np.tile(row[::-1], (7, 1)).T, atol=0.04)
+    assert np.array_equal(loaded.pixels[0], Frame.load(blend.path).bgr)
+
+
+def test_a_mask_moves_with_its_image(forged: list[Sample]) -> None:
+    blend = next(s for s in forged if s.kind == "forged.blend")
+    pictures = [Picture(blend.path, (0, seed), blend.mask) for seed in range(24)]
+    loaded = next(load_batches([pictures]))
+    bright = loaded.pixels.astype(float).mean(axis=3).reshape(-1, 7, 32, 7, 32).mean(axis=(2, 4))
+    for cells, light, picture in zip(loaded.cells, bright, pictures, strict=True):
+        assert light[cells > 0.9].mean() > light[cells < 0.1].mean() + 15
+        assert picture.seed is not None
+        expected = augment(Frame.load(blend.path).bgr, np.random.default_rng(picture.seed))
+        assert any(np.array_equal(expected, pixels) for pixels in loaded.pixels)
+    flipped = [cells[:, 0].mean() < cells[:, -1].mean() for cells in loaded.cells]
+    assert 4 < sum(flipped) < 20
+
+
+def test_the_families_are_told_apart(forged: list[Sample]) -> None:
+    assert {sample.kind for sample in forged} == {"", *(f"forged.{family}" for family in FAMILIES)}
+    assert all(bool(sample.mask) == bool(sample.label) for sample in forged)

@@ -14,6 +14,7 @@ from features.source import read_bytes
 from pipelines.collect import COLUMNS, columns_of, count_splits, digest, manifest_rows, merge, regroup
 from pipelines.dataset import Sample, read_dataset, split_of
 from pipelines.render import Output, write_rows
+from tests.forgeries import forgeries
 from tests.images import jpeg, photo
 from tests.pipelines.test_dataset import kaggle, pack, table, touch
 
@@ -47,6 +48,15 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [s.original_size for s in again] == [s.original_size for s in samples]
     assert [s.origins for s in again] == [s.origins for s in samples]
     assert {s.own_split for s in again} == {s.split for s in samples}
+
+
+def test_masks_stay_with_their_forgeries(tmp_path: Path) -> None:
+    samples = read_dataset([str(forgeries(tmp_path / "forged", 3))])
+    again = read_dataset([write(tmp_path / "manifest.csv", samples)])
+    assert again == samples
+    assert [s.mask for s in again] == [s.mask for s in samples]
+    assert sum(Path(s.mask).is_file() for s in again) == 6
+    assert {row["mask"][:12] for row in manifest_rows(samples, str(tmp_path / "m.csv"))} == {"", "forged/mask/"}
 
 
 def test_a_manifest_moves_with_its_images(tmp_path: Path) -> None:

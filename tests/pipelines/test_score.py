@@ -265,11 +265,13 @@ def test_many_inputs_get_every_core(
 ) -> None:
     used: list[tuple[int, int]] = []
 
-    def map_jobs(fn: object, jobs: Iterator[list[Input]], *, workers: int, ordered: bool) -> Iterator[list[Verdict]]:
+    def run(
+        setup: object, judge: object, jobs: Iterator[list[Input]], *, ref: object, workers: int, ordered: bool
+    ) -> Iterator[list[Verdict]]:
         used.append((workers, sum(len(job) for job in jobs)))
         return iter([])
 
-    monkeypatch.setattr(module, "map_jobs", map_jobs)
+    monkeypatch.setattr(module, "run", run)
     monkeypatch.setattr(module, "cores", lambda: 7)
     monkeypatch.setattr(module, "_FEW", {"off": 4})
     list(score(images[:count], model=model))

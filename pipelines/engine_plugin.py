@@ -1,0 +1,17 @@
+"""What a Dask worker does when it ends: it takes the children along that did its jobs."""
+
+from distributed import Worker, WorkerPlugin
+
+from pipelines.engine_faults import end_children
+
+__all__ = ["EndChildren"]
+
+
+class EndChildren(WorkerPlugin):
+    """Kills the children of a worker that closes, which would wait for them."""
+
+    name = "fauxface-children"
+
+    def teardown(self, worker: Worker) -> None:
+        """Kill them."""
+        end_children()
