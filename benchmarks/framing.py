@@ -201,14 +201,13 @@ def _scores(samples: Sequence[Sample], models: Sequence[str], workers: int) -> F
 
 
 def _score_chunk(models: Sequence[str], paths: Sequence[str]) -> Floats:
-    bundles = [load_detector(model).bundle for model in models]
-    features = bundles[0].feature_set
     shown = [[views for _, views in _presented(path)] for path in paths]
     counts = np.array([[len(views) for views in row] for row in shown])
-    values = np.stack([features.compute(view) for row in shown for views in row for view in views])
+    frames = [view for row in shown for views in row for view in views]
     scores = np.full((*counts.shape, len(models)), np.nan)
-    for i, bundle in enumerate(bundles):
-        scores[counts > 0, i] = bundle.probability(values, counts[counts > 0].tolist())
+    for i, model in enumerate(models):
+        bundle = load_detector(model).bundle
+        scores[counts > 0, i] = bundle.probability(bundle.measure(frames), counts[counts > 0].tolist())
     return scores
 
 

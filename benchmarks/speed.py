@@ -114,8 +114,9 @@ def _steps(detector: Detector, spans: list[Spans]) -> dict[str, Step]:
 
 def _judge_slowly(detector: Detector, path: str) -> str:
     """Judge one image by the twin's features: the same decoder, the same decision."""
-    values = twin(Frame.load(path).bgr[..., ::-1])
-    row = np.array([[values[name] for name in detector.bundle.feature_set.names]], np.float32)
+    features = detector.bundle.feature_set
+    values = twin(Frame.load(path).bgr[..., ::-1], [spec.name for spec in features.blocks])
+    row = np.array([[values[name] for name in features.names]], np.float32)
     return detector.bundle.decide(float(detector.bundle.probability(row)[0]))
 
 

@@ -58,9 +58,9 @@ def dct_grid_phase(frame: Frame, params: Params) -> Values:
     (16,) float32: across, then down
     """
     luma = frame.luma
-    across = cv2.reduce(cv2.absdiff(luma[:, 1:], luma[:, :-1]), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
-    down = cv2.reduce(cv2.absdiff(luma[1:], luma[:-1]), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F).ravel()
-    steps = np.stack([across, down])
+    across = cv2.reduce(cv2.absdiff(luma[:, 1:], luma[:, :-1]), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    down = cv2.reduce(cv2.absdiff(luma[1:], luma[:-1]), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+    steps = np.stack([across, down]).astype(np.float32)
     steps = np.append(steps, steps[:, -8:-7], axis=1)  # after the last pixel there is no step: the one before stands in
     logs = np.log(steps.reshape(2, _BLOCKS, 8).mean(axis=1) / len(luma) + _FLOOR)
     return np.asarray(logs - logs.mean(axis=1, keepdims=True), dtype=np.float32).ravel()
@@ -71,14 +71,15 @@ class _Benford(NamedTuple):
 
     Attributes
     ----------
-    coefficient : (9, 784) uint8
-        The number of the coefficient that a magnitude belongs to.
+    place, coefficient : (9, 784) intp, (9, 784) uint8
+        Where the nine coefficients of each block stand in `Frame.dct`, flat, and their number.
     digit : (255, 9) float32
         Which magnitudes start with which decimal digit.
     laws, power : (K, 9) and (K,) float64
         Candidate laws, each summing to 1, and the sums of their squares.
     """
 
+    place: npt.NDArray[np.intp]
     coefficient: npt.NDArray[np.uint8]
     digit: Float
     laws: npt.NDArray[np.float64]
@@ -92,7 +93,9 @@ def _benford() -> _Benford:
     laws = [np.log1p(1 / (a + m**beta)) for beta in np.arange(0.4, 2.5, 0.2) for a in (-0.5, 0.0, 0.5, 1.0, 2.0, 4.0)]
     shares = np.stack(laws) / np.sum(laws, axis=1, keepdims=True)
     coefficient = np.repeat(np.arange(len(_ZIGZAG), dtype=np.uint8)[:, None], _BLOCKS**2, axis=1)
-    return _Benford(coefficient, (first[:, None] == m).astype(np.float32), shares, (shares**2).sum(axis=1))
+    places = np.arange(_BLOCKS**2 * 64).reshape(_BLOCKS, 8, _BLOCKS, 8)[:, _ROWS, :, _COLUMNS]
+    place = np.ascontiguousarray(places.reshape(len(_ZIGZAG), -1))
+    return _Benford(place, coefficient, (first[:, None] == m).astype(np.float32), shares, (shares**2).sum(axis=1))
 
 
 @block("dct.benford", version=1, names=lambda params: [f"{d}.v{v}u{u}" for d in _DIVERGENCES for v, u in _ZIGZAG])
@@ -111,7 +114,7 @@ def dct_benford(frame: Frame, params: Params) -> Values:
     Bonettini, Bestagini, Milani and Tubaro 2020, "On the use of Benford's law to detect GAN-generated images",
     arXiv:2004.07682
     """
-    whole = cv2.convertScaleAbs(frame.dct[:, _ROWS, :, _COLUMNS].reshape(len(_ZIGZAG), -1))
+    whole = cv2.convertScaleAbs(frame.dct.ravel().take(_benford().place))
     bins = [len(_ZIGZAG), _LARGEST + 1]
     counts = cv2.calcHist([_benford().coefficient, whole], [0, 1], None, bins, [0, bins[0], 0, bins[1]])
     digits = np.asarray(counts, dtype=np.float64) @ _benford().digit + 0.5  # so that none is impossible

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
     from PIL.ImageFile import ImageFile as PillowFile
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "Pixels", "check_size", "decode", "on_white", "sniff"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "Pixels", "check_size", "decode", "limit_pixels", "on_white", "sniff"]
 
 MAX_PIXELS: Final = 100_000_000
 """The most pixels an image may announce (100 megapixels)."""
+
+_limit = MAX_PIXELS
 
 MIN_SIDE: Final = 32
 """The shortest side that can be measured, in pixels."""
@@ -105,10 +107,16 @@ def sniff(data: bytes) -> str:
     raise NotAnImageError("not an image: the bytes begin like no known image format")
 
 
+def limit_pixels(most: int) -> None:
+    """Let images announce at most `most` pixels in this process, never more than MAX_PIXELS."""
+    global _limit
+    _limit = min(most, MAX_PIXELS)
+
+
 def check_size(height: int, width: int) -> None:
     """Raise ImageTooLargeError or ImageTooSmallError where `height` by `width` pixels cannot be measured."""
-    if height * width > MAX_PIXELS:
-        raise ImageTooLargeError(f"{width}x{height} pixels are more than the limit of {MAX_PIXELS:,}")
+    if height * width > _limit:
+        raise ImageTooLargeError(f"{width}x{height} pixels are more than the limit of {_limit:,}")
     if min(height, width) < MIN_SIDE:
         raise ImageTooSmallError(f"{width}x{height} pixels; both sides need at least {MIN_SIDE}")
 
@@ -147,7 +155,7 @@ def _decode_other(data: bytes, kind: str) -> Pixels:
             image.load()
             return _upright(_to_bgr(image), _exif(image))
     except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(f"more pixels than the limit of {MAX_PIXELS:,}") from error
+        raise ImageTooLargeError(f"more pixels than the limit of {_limit:,}") from error
     except _DECODER_ERRORS as error:
         raise _refusal(kind, error) from error
 

@@ -9,13 +9,15 @@ FauxfaceError                 whatever is caught at the command line
 │   ├── CorruptImageError     truncated or damaged data
 │   ├── ImageTooLargeError    more pixels than the limit, by its header
 │   ├── ImageTooSmallError    a side shorter than 32 pixels
-│   └── NoFaceError           no face in it, where one was to be measured
+│   ├── NoFaceError           no face in it, where one was to be measured
+│   └── VideoError            a clip of which no frame can be had
 ├── UnknownNameError          a block, profile, model or column that does not exist
 ├── DatasetError              a data set that cannot be read, or cannot be trained on
 ├── StoreError                a feature store that is damaged or of another kind
 ├── FeatureMismatchError      features of two definitions; names the block that differs
 ├── BundleError               a detector on disk that is damaged or of another format
 ├── OutputError               a result that cannot be written (full disk, no permission)
+├── ServerError               the server cannot listen where it was asked to
 ├── WorkerError               a worker process died (most often: out of memory)
 ├── DeviceError               an accelerator that is not there
 └── MissingExtraError         an optional dependency; says what to install
@@ -40,11 +42,14 @@ __all__ = [
     "NoFaceError",
     "NotAnImageError",
     "OutputError",
+    "ServerError",
     "StoreError",
     "UnknownNameError",
     "UnreadableFileError",
     "UnsupportedImageError",
+    "VideoError",
     "WorkerError",
+    "reason_of",
 ]
 
 
@@ -101,6 +106,10 @@ class NoFaceError(ImageError):
     """No face was found in an image of which one was to be measured."""
 
 
+class VideoError(ImageError):
+    """A clip of which no frame can be had, or whose frames are too large."""
+
+
 class UnknownNameError(FauxfaceError):
     """A name that is not among the known ones; the message offers the nearest."""
 
@@ -132,6 +141,10 @@ class OutputError(FauxfaceError):
     """A result cannot be written."""
 
 
+class ServerError(FauxfaceError):
+    """The server cannot listen where it was asked to, or may not."""
+
+
 class WorkerError(FauxfaceError):
     """A worker process died before its work was done."""
 
@@ -146,3 +159,8 @@ class MissingExtraError(FauxfaceError):
     def __init__(self, package: str, extra: str) -> None:
         """Build the message from the missing `package` and the `extra` that brings it."""
         super().__init__(f"{package} is not installed; install it with: pip install 'fauxface[{extra}]'")
+
+
+def reason_of(error: OSError) -> str:
+    """Say in lower case what the system had against it, without its number and path."""
+    return (error.strerror or str(error)).lower()

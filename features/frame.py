@@ -87,9 +87,9 @@ class Frame:
         return area(self.planes[1], 112), area(self.planes[2], 112)
 
     @cached_property
-    def laplacians(self) -> tuple[Signed, Signed, Signed]:
-        """The 3x3 Laplacian of luma, Cr and Cb at 112 px, int16."""
-        return laplacian(self.pyramid[1]), laplacian(self.chroma[0]), laplacian(self.chroma[1])
+    def laplacians(self) -> tuple[Signed, Signed]:
+        """The 3x3 Laplacian of Cr and Cb at 112 px, int16."""
+        return laplacian(self.chroma[0]), laplacian(self.chroma[1])
 
     @cached_property
     def residuals(self) -> dict[str, Signed]:

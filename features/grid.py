@@ -51,20 +51,20 @@ def _weights(size: int, side: int) -> Float:
 
 
 def cell_means(plane: Float, side: int) -> Float:
-    """Average a plane in a grid of cells.
+    """Average a plane, or each of several, in a grid of cells.
 
     Parameters
     ----------
-    plane : (H, W) float32 array
+    plane : (..., H, W) float32 array
         Any unit.
     side : int
         Cells a side.
 
     Returns
     -------
-    (side, side) float32
+    (..., side, side) float32
     """
-    rows, columns = (_weights(size, side) for size in plane.shape)
+    rows, columns = (_weights(size, side) for size in plane.shape[-2:])
     return np.asarray(rows @ plane @ columns.T, dtype=np.float32)
 
 
@@ -100,8 +100,8 @@ def grid_chroma_noise(frame: Frame, params: Params) -> Values:
     -------
     (2 * 71,) float32, map by map: 64 cells minus the map's mean, five contrasts, mean and standard deviation
     """
-    squares = [cv2.multiply(plane, plane, dtype=cv2.CV_32F) for plane in frame.laplacians[1:]]
-    return _relative(np.stack([cell_means(np.asarray(x, np.float32), _SIDE).ravel() for x in squares]), _SIDE)
+    squares = np.stack([cv2.multiply(plane, plane, dtype=cv2.CV_32F) for plane in frame.laplacians], dtype=np.float32)
+    return _relative(cell_means(squares, _SIDE).reshape(len(squares), -1), _SIDE)
 
 
 @block("grid.dct", version=1, names=lambda params: _map_names(_BANDS, _DCT_SIDE))
@@ -137,6 +137,6 @@ def _band_matrix() -> Float:
 @block("grid.color", version=1, names=lambda params: [f"{name}.{cell}" for name in _MAPS for cell in cell_names(_SIDE)])
 def grid_color(frame: Frame, params: Params) -> Values:
     """Mean luma, Cr and Cb in 8x8 cells minus the mean of the plane, in grey levels, (192,) float32."""
-    planes = (frame.pyramid[1], *frame.chroma)
-    means = np.stack([cell_means(plane.astype(np.float32), _SIDE).ravel() for plane in planes])
+    planes = np.stack((frame.pyramid[1], *frame.chroma)).astype(np.float32)
+    means = cell_means(planes, _SIDE).reshape(len(planes), -1)
     return np.asarray(means - means.mean(axis=1, keepdims=True), dtype=np.float32).ravel()

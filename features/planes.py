@@ -38,6 +38,8 @@ SQUARE3_DIVISOR: Final = 4
 SQUARE3: Final = np.array([[-1, 2, -1], [2, -4, 2], [-1, 2, -1]], np.float32)
 """The kernel of the SQUARE3x3 residual, from the same source."""
 
+_SECOND: Final = np.array([1, -2, 1], np.float32)  # across and, negated, down: SQUARE3 in half the time
+
 
 def _dct_basis() -> Float:
     sample, frequency = np.meshgrid(np.arange(8), np.arange(8))
@@ -130,16 +132,16 @@ def lbp_codes(plane: Pixels, step: int = 1) -> Pixels:
     """
     height, width = plane.shape
     centre = plane[1:-1:step, 1:-1]
-    codes = np.zeros(centre.shape, np.uint8)
+    codes, mask = np.zeros(centre.shape, np.uint8), np.empty(centre.shape, np.uint8)
     for bit, (dy, dx) in enumerate(_LBP_NEIGHBOURS):
-        mask = cv2.compare(plane[1 + dy : height - 1 + dy : step, 1 + dx : width - 1 + dx], centre, cv2.CMP_GE)
+        cv2.compare(plane[1 + dy : height - 1 + dy : step, 1 + dx : width - 1 + dx], centre, cv2.CMP_GE, mask)
         np.bitwise_and(mask, np.uint8(1 << bit), out=mask)
         np.bitwise_or(codes, mask, out=codes)
     return codes
 
 
 def _square3(luma: Pixels) -> Signed:
-    return np.asarray(cv2.filter2D(luma, cv2.CV_16S, SQUARE3), dtype=np.int16)
+    return np.asarray(cv2.sepFilter2D(luma, cv2.CV_16S, _SECOND, -_SECOND), dtype=np.int16)
 
 
 def _minus_median(luma: Pixels) -> Signed:

@@ -10,21 +10,16 @@ from features import color, dct, embedding, grid, residual, spectrum, texture
 from features.errors import BundleError, UnknownNameError
 from features.spec import BlockSpec, FeatureSet, blocks
 
-__all__ = ["PROFILES", "feature_set", "forensic"]
+__all__ = ["PROFILES", "RETIRED", "feature_set", "forensic"]
 
 _FAST: Final = (
     "spectrum.radial",
-    "spectrum.peaks",
     "dct.moments",
     "dct.benford",
-    "dct.grid_phase",
     "residual.cooccurrence",
     "residual.moments",
-    "residual.channels",
-    "residual.npr",
     "texture.lbp",
     "texture.lbp_grid",
-    "texture.glcm",
     "grid.chroma_noise",
     "grid.dct",
     "grid.color",
@@ -34,6 +29,10 @@ _FAST: Final = (
 PROFILES: dict[str, tuple[str, ...]] = {"fast": _FAST, "full": (*_FAST, "embedding.stages", "embedding.logit")}
 """The names of a profile's blocks, in the order of the vector."""
 
+RETIRED: Final = ("spectrum.peaks", "dct.grid_phase", "residual.channels", "residual.npr", "texture.glcm")
+"""Blocks that cost time and gave nothing that the others don't; detectors trained earlier measure with them."""
+
+_MAP: Final = "embedding.map"
 _FAMILIES = (spectrum, dct, residual, texture, grid, color, embedding)
 
 
@@ -45,7 +44,8 @@ def feature_set(profile: str, network: Mapping[str, Any] | None = None) -> Featu
     profile : str
         One of PROFILES.
     network : mapping, optional
-        The parameters of the blocks that measure with a network, as `embedding.network_params` gives them.
+        The parameters of the blocks that measure with a network, as `embedding.network_params` gives them; a located
+        one is asked for its map too.
 
     Raises
     ------
@@ -56,11 +56,12 @@ def feature_set(profile: str, network: Mapping[str, Any] | None = None) -> Featu
     """
     if profile not in PROFILES:
         raise UnknownNameError("profile", profile, PROFILES)
-    known = blocks()
-    batched = {name for name in PROFILES[profile] if known[name].batched}
+    known, params = blocks(), dict(network or {})
+    batched = any(known[name].batched for name in PROFILES[profile])
     if batched and network is None:
         raise BundleError(f"profile {profile} measures with a network, and none was given")
-    own = [BlockSpec.of(name, **(network or {} if name in batched else {})) for name in PROFILES[profile]]
+    names = (*PROFILES[profile], *([_MAP] if batched and params.get("located") else []))
+    own = [BlockSpec.of(name, **(params if known[name].batched else {})) for name in names]
     return FeatureSet(profile, tuple(own))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from features.decode import Pixels
 from features.frame import Frame
-from features.planes import SQUARE3_DIVISOR, Float, Signed
+from features.planes import SQUARE3_DIVISOR, Float, Signed, laplacian
 from features.spec import Params, Values, block
 
 __all__ = ["residual_channels", "residual_cooccurrence", "residual_moments", "residual_npr"]
@@ -58,9 +58,9 @@ def residual_cooccurrence(frame: Frame, params: Params) -> Values:
     ----------
     Fridrich and Kodovsky 2012, "Rich Models for Steganalysis of Digital Images", DOI 10.1109/TIFS.2012.2190402
     """
-    level = _truncate(frame.residuals["square3"], SQUARE3_DIVISOR)
-    down = np.asarray(cv2.transpose(level), dtype=np.uint8)
-    counts = np.add(_joint(level[::_STRIDE]), _joint(down[::_STRIDE])).ravel()
+    residual = frame.residuals["square3"]
+    lines = np.concatenate([residual[::_STRIDE], residual[:, ::_STRIDE].T])
+    counts = _joint(_truncate(lines, SQUARE3_DIVISOR)).ravel()
     classes = np.bincount(_symmetry().of_tuple, counts, len(_symmetry().names))
     return np.asarray(classes / classes.sum(), dtype=np.float32)
 
@@ -121,7 +121,7 @@ def _autocorrelation(plane: Signed) -> list[float]:
 @block("residual.channels", version=1, names=lambda params: list(_CHANNEL_PAIRS))
 def residual_channels(frame: Frame, params: Params) -> Values:
     """Correlation about zero between the Laplacian residuals of Y, Cr and Cb at 112 px, (3,) float32."""
-    planes = [plane.ravel().astype(np.float32) for plane in frame.laplacians]
+    planes = [plane.ravel().astype(np.float32) for plane in (laplacian(frame.pyramid[1]), *frame.laplacians)]
     power = [float(plane @ plane) + _FLOOR for plane in planes]
     pairs = _CHANNEL_PAIRS.values()
     return np.array([float(planes[i] @ planes[j]) / (power[i] * power[j]) ** 0.5 for i, j in pairs], np.float32)

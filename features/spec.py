@@ -44,7 +44,7 @@ class Session(Protocol):
         ...
 
     def run(self, frames: tuple[Frame, ...]) -> Mapping[str, Values]:
-        """Give what the network computes of each of k frames, (k, n) float32 by the name of the output."""
+        """Give what the network computes of k frames: float32 with k rows, by the name of the output."""
         ...
 
 
@@ -61,10 +61,17 @@ class Block:
     compute: Compute
     defaults: Params
     batched: bool = False
+    optional: frozenset[str] = frozenset()
 
 
 def block(
-    name: str, *, version: int, names: Callable[[Params], Sequence[str]], batched: bool = False, **defaults: Any
+    name: str,
+    *,
+    version: int,
+    names: Callable[[Params], Sequence[str]],
+    batched: bool = False,
+    optional: Sequence[str] = (),
+    **defaults: Any,
 ) -> Callable[[_C], _C]:
     """Register the function below as the block `name`.
 
@@ -78,6 +85,8 @@ def block(
         Parameters to the value names after `name`, such as `mean.r3c5`.
     batched : bool
         Whether it measures several frames at once, with a session.
+    optional : sequence of str
+        Parameters that are absent, from the digest too, unless they are set.
     **defaults
         The block's parameters, JSON values; what a profile does not set.
 
@@ -92,7 +101,7 @@ def block(
         raise ValueError(f"block {name!r} is registered twice")
 
     def register(compute: _C) -> _C:
-        _REGISTRY[name] = Block(name, version, names, compute, defaults, batched)
+        _REGISTRY[name] = Block(name, version, names, compute, defaults, batched, frozenset(optional))
         return compute
 
     return register
@@ -118,8 +127,8 @@ class BlockSpec:
             raise UnknownNameError("block", name, _REGISTRY)
         found = _REGISTRY[name]
         for key in params:
-            if key not in found.defaults:
-                raise UnknownNameError(f"parameter of {name}", key, found.defaults)
+            if key not in found.defaults and key not in found.optional:
+                raise UnknownNameError(f"parameter of {name}", key, [*found.defaults, *sorted(found.optional)])
         return cls(name, found.version, {**found.defaults, **params})
 
     @cached_property

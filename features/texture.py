@@ -81,18 +81,25 @@ def texture_glcm(frame: Frame, params: Params) -> Values:
     ----------
     Haralick, Shanmugam and Dinstein 1973, DOI 10.1109/TSMC.1973.4309314
     """
-    levels = np.right_shift(frame.pyramid[2], 4)
-    side = len(levels)
-    pairs = [(levels[: side - y, : side - x], levels[y:, x:]) for y, x in _OFFSETS.values()]
-    counts = np.stack([_joint(first, second) for first, second in pairs])
+    counts = _pairs(np.right_shift(frame.pyramid[2], 4))
     counts += counts.transpose(0, 2, 1)
-    joint = counts.reshape(len(pairs), -1) / counts.sum(axis=(1, 2))[:, None]
+    joint = counts.reshape(len(counts), -1) / counts.sum(axis=(1, 2))[:, None]
     return np.ascontiguousarray(_haralick(joint), dtype=np.float32).ravel()
 
 
-def _joint(first: Pixels, second: Pixels) -> npt.NDArray[np.float64]:
-    counts = cv2.calcHist([first, second], [0, 1], None, [_GREYS, _GREYS], [0, _GREYS, 0, _GREYS])
-    return np.asarray(counts, dtype=np.float64)
+def _pairs(levels: Pixels) -> npt.NDArray[np.float64]:
+    """Count the pairs of grey levels at each offset, (4, 16, 16): first level by second."""
+    side, first = len(levels), levels * np.uint8(_GREYS)
+    codes = [(first[: side - y, : side - x] | levels[y:, x:]).ravel() for y, x in _OFFSETS.values()]
+    numbers = _offset_numbers(tuple(map(len, codes)))
+    bins = [len(codes), _GREYS * _GREYS]
+    counts = cv2.calcHist([numbers, np.concatenate(codes)], [0, 1], None, bins, [0, bins[0], 0, bins[1]])
+    return np.asarray(counts, dtype=np.float64).reshape(-1, _GREYS, _GREYS)
+
+
+@cache
+def _offset_numbers(sizes: tuple[int, ...]) -> Pixels:
+    return np.repeat(np.arange(len(sizes), dtype=np.uint8), sizes)
 
 
 def _haralick(joint: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

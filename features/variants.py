@@ -18,7 +18,7 @@ from features.decode import Pixels
 from features.errors import UnknownNameError
 from features.frame import WORKING_SIZE, Frame
 from features.framing import Square, cut
-from features.perturb import blur, jpeg
+from features.perturb import blur, double_jpeg, jpeg, log_uniform, noise, rescale, tone
 from features.planes import resize
 
 __all__ = ["VARIANTS", "check_variant", "vary"]
@@ -32,6 +32,7 @@ _MOST_BLUR = 25.0  # of those surroundings, standard deviation in pixels; sharp 
 _QUALITIES = (60, 96)  # of JPEG, the last excluded
 
 _Vary = Callable[[Frame, np.random.Generator], Frame]
+_Step = Callable[[Pixels, np.random.Generator], Pixels]
 
 
 def _mirror(frame: Frame, rng: np.random.Generator) -> Frame:
@@ -49,7 +50,7 @@ class _Shared:
         scene = _set_in(frame.bgr, rng) if rng.random() < _SET_IN else _mirrored(frame.bgr)
         left, top = rng.integers(_GRID, size=2)
         scene = scene[top:, left:]
-        factor = math.exp(rng.uniform(math.log(self.least), math.log(self.most)))
+        factor = log_uniform(rng, self.least, self.most)
         resampled = resize(scene, *(round(length * factor) for length in scene.shape[1::-1]))
         saved = jpeg(resampled, int(rng.integers(*_QUALITIES)))
         side = WORKING_SIZE * factor
@@ -75,12 +76,39 @@ def _set_in(bgr: Pixels, rng: np.random.Generator) -> Pixels:
     return np.rint(_mirrored(bgr) * weight + ground * (1 - weight)).astype(np.uint8)
 
 
-VARIANTS: Final[Mapping[str, _Vary]] = {"mirror": _mirror, "shared": _Shared(), "resized": _Shared(0.45, 2.0)}
+_WEAR: Final[tuple[_Step, ...]] = (
+    lambda bgr, rng: tone(bgr, rng.uniform(-30, 30), log_uniform(rng, 0.7, 1.4), log_uniform(rng, 0.6, 1.6)),
+    lambda bgr, rng: rescale(bgr, round(WORKING_SIZE * log_uniform(rng, 0.2, 1.5))),
+    lambda bgr, rng: blur(bgr, log_uniform(rng, 0.4, 3.0)),
+    lambda bgr, rng: noise(bgr, log_uniform(rng, 1.0, 20.0), rng),
+    lambda bgr, rng: jpeg(bgr, int(rng.integers(20, 96))),
+    lambda bgr, rng: double_jpeg(bgr, *map(int, rng.integers(30, 96, size=2))),
+)
+_MOST_WEAR: Final = 2  # steps at once
+
+
+def _worn(frame: Frame, rng: np.random.Generator) -> Frame:
+    """Wear an image by one or two of the steps above, in their order."""
+    bgr = frame.bgr[:, ::-1] if rng.random() < 0.5 else frame.bgr
+    chosen = rng.choice(len(_WEAR), int(rng.integers(1, _MOST_WEAR + 1)), replace=False)
+    for step in sorted(chosen.tolist()):
+        bgr = _WEAR[step](bgr, rng)
+    return Frame.of(bgr)
+
+
+VARIANTS: Final[Mapping[str, _Vary]] = {
+    "mirror": _mirror,
+    "shared": _Shared(),
+    "resized": _Shared(0.45, 2.0),
+    "worn": _worn,
+}
 """How each variant is made of a frame; one that changes gets another name, for stores keep what they have.
 
 `mirror` swaps left and right, which leaves the JPEG grid in place. `shared` is what comes back when the image was part
 of a photograph: with other surroundings, saved again as JPEG of quality 60 to 95 on another grid, framed with the
-errors that framing makes, half of them mirrored. `resized` is the same of a photograph that was resampled too.
+errors that framing makes, half of them mirrored. `resized` is the same of a photograph that was resampled too. `worn`
+went through one or two of other light, scaling down or up and back, blur, noise and compression, each up to where a
+face is still known; half of them are mirrored.
 """
 
 

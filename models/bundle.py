@@ -34,7 +34,7 @@ from features.errors import BundleError, FeatureMismatchError, UnknownNameError
 from features.frame import Frame
 from features.spec import FeatureSet, Session
 from models.calibration import Calibration, OperatingPoints
-from models.files import read_bounded, read_checked, replace_folder
+from models.files import local_folder, read_bounded, read_checked, replace_folder
 from models.novelty import Novelty
 from models.trees import Start, Trees, add_up
 from models.verdict import ModelRef
@@ -179,7 +179,7 @@ def resolve(model: str) -> Path:
     shipped = {found.parent.name: found.parent for found in PRETRAINED.glob(f"*/{MANIFEST}")}
     if model in shipped:
         return shipped[model]
-    path = Path(model)
+    path = local_folder(model)
     if path.is_dir():
         return path
     if path.name != model or path.exists():
@@ -214,7 +214,7 @@ def save(path: str | os.PathLike[str], manifest: Mapping[str, Any], files: Mappi
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in held.items() if name != CARD}
     written = {"format_version": FORMAT_VERSION, **manifest, "files": digests}
     text = json.dumps(written, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    replace_folder(Path(path), {**held, MANIFEST: text.encode()}, MANIFEST)
+    replace_folder(path, {**held, MANIFEST: text.encode()}, MANIFEST)
     return written
 
 
@@ -237,7 +237,7 @@ def load(path: str | os.PathLike[str], device: str = "cpu") -> Bundle:
     DeviceError, MissingExtraError
         As `open_network` raises them.
     """
-    root = Path(path)
+    root = local_folder(path)
     raw, manifest = _read_manifest(root)
     contents = {name: read_checked(root / name, digest) for name, digest in manifest["files"].items()}
     try:
@@ -290,13 +290,13 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     BundleError
         No readable manifest.
     """
-    raw, manifest = _read_manifest(Path(path))
+    raw, manifest = _read_manifest(local_folder(path))
     return {"digest": hashlib.sha256(raw).hexdigest(), **manifest}
 
 
 def verify(path: str | os.PathLike[str]) -> list[str]:
     """List everything that is wrong with a bundle; empty where it is whole and loads."""
-    root = Path(path)
+    root = local_folder(path)
     try:
         _, manifest = _read_manifest(root)
     except BundleError as error:

@@ -1,9 +1,10 @@
 """What fauxface says about one image, and its JSON form: one row of `score`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from features.errors import FauxfaceError
+from models.calibration import with_prior
 
 __all__ = ["SCHEMA", "ErrorRef", "ModelRef", "Verdict"]
 
@@ -67,3 +68,9 @@ class Verdict:
         """Give the row as JSON values; the order of its keys is part of the form."""
         face = None if self.face is None else list(self.face)
         return {"schema": SCHEMA, **asdict(self), "face": face}
+
+    def moved(self, prior: float) -> "Verdict":
+        """Move the probability to a world in which the share `prior` of images is fake; the verdict stays."""
+        if self.probability is None:
+            return self
+        return replace(self, probability=with_prior(self.probability, prior))

@@ -1,4 +1,4 @@
-"""The features of profile `fast` a second time, by an independent and slow route: scikit-image, scipy, numpy.
+"""The forensic features a second time, by an independent and slow route: scikit-image, scipy, numpy.
 
 It is the oracle of the tests and the reference of the speed benchmark. No formula is imported from the project and
 nothing goes through OpenCV: the full complex FFT of scipy, `dctn` on all blocks, `ndimage` filters, `graycomatrix`,
@@ -12,6 +12,7 @@ here as well, so that a value under a wrong name shows.
     values = twin(rgb)  # (224, 224, 3) uint8 -> {"spectrum.radial.y.ring.k000": ..., ...}
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from benchmarks.twin import frequency, place, residual
@@ -20,22 +21,24 @@ from benchmarks.twin.picture import Bytes, Picture
 __all__ = ["TWINS", "Picture", "twin"]
 
 TWINS: Final = frequency.TWINS | residual.TWINS | place.TWINS
-"""The second computation of every block of profile `fast`, by the block's name, in the profile's order."""
+"""The second computation of every block that is code alone, by the block's name."""
 
 
-def twin(rgb: Bytes) -> dict[str, float]:
-    """Measure every block by the slow route.
+def twin(rgb: Bytes, blocks: Iterable[str] = TWINS) -> dict[str, float]:
+    """Measure blocks by the slow route.
 
     Parameters
     ----------
     rgb : (224, 224, 3) uint8 array
         Decoded pixels at the working size.
+    blocks : iterable of str
+        Their names; all unless given.
 
     Returns
     -------
     dict of float
-        By the full names of the features, in the order of `TWINS`.
+        By the full names of the features.
     """
     picture = Picture(rgb)
-    values = ((name, entry.names, entry.compute(picture)) for name, entry in TWINS.items())
+    values = ((name, TWINS[name].names, TWINS[name].compute(picture)) for name in blocks)
     return {f"{name}.{value}": float(x) for name, names, xs in values for value, x in zip(names, xs, strict=True)}

@@ -8,13 +8,17 @@ import numpy.typing as npt
 
 from features.decode import Pixels, decode
 from features.frame import WORKING_SIZE, Frame
-from features.profiles import feature_set
+from features.profiles import PROFILES, RETIRED
+from features.spec import BlockSpec, FeatureSet
 from tests.images import jpeg, photo
 
-__all__ = ["BLOCKS", "PICTURES", "POSITION", "frame_with", "grey", "measure"]
+__all__ = ["BLOCKS", "FORENSIC", "PICTURES", "POSITION", "frame_with", "grey", "measure"]
 
-BLOCKS: Final = {spec.name: spec for spec in feature_set("fast").blocks}
-"""The blocks of profile `fast` by name."""
+BLOCKS: Final = {name: BlockSpec.of(name) for name in (*PROFILES["fast"], *RETIRED)}
+"""Every block that is code alone, by name."""
+
+FORENSIC: Final = FeatureSet("forensic", tuple(BLOCKS.values()))
+"""All of them."""
 
 POSITION: Final = np.mgrid[0:WORKING_SIZE, 0:WORKING_SIZE]
 """Row and column of each pixel, (2, 224, 224)."""

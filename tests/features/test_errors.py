@@ -27,7 +27,7 @@ def test_the_drawn_tree_is_the_tree() -> None:
 
 
 def test_all_is_sorted_and_complete() -> None:
-    assert errors.__all__ == sorted(CLASSES)
+    assert errors.__all__ == [*sorted(CLASSES), "reason_of"]
 
 
 @pytest.mark.parametrize("name", sorted(set(CLASSES) - {"FauxfaceError"}))
@@ -71,3 +71,8 @@ def test_a_missing_extra_says_what_to_install() -> None:
     error = errors.MissingExtraError("torch", "neural")
     assert "pip install 'fauxface[neural]'" in str(error)
     assert "torch" in str(error)
+
+
+def test_the_reason_is_the_systems_own_words_in_lower_case() -> None:
+    assert errors.reason_of(OSError(28, "No space left on device", "/full/disk")) == "no space left on device"
+    assert errors.reason_of(OSError("Cannot Seek")) == "cannot seek"

@@ -19,7 +19,7 @@ from features.profiles import PROFILES, feature_set
 from features.source import open_archive
 from features.spec import blocks
 from tests.features.agreement import ABSOLUTE, SMOOTH, differing, edges
-from tests.features.pictures import BLOCKS, PICTURES
+from tests.features.pictures import BLOCKS, FORENSIC, PICTURES
 from tests.images import photo
 
 SETS = {"fast": feature_set("fast"), "full": feature_set("full", network_params(b"a network", "lite0"))}
@@ -31,8 +31,7 @@ def at_working_size(rgb: Pixels) -> Pixels:
 
 
 def values_of(rgb: Pixels) -> dict[str, float]:
-    fast = feature_set("fast")
-    return dict(zip(fast.names, fast.compute(Frame.load(rgb)).tolist(), strict=True))
+    return dict(zip(FORENSIC.names, FORENSIC.compute(Frame.load(rgb)).tolist(), strict=True))
 
 
 # Names
@@ -112,7 +111,7 @@ def test_the_whole_vector_equals_the_twins_on_random_pictures(seed: int, low: in
     coarse = rng.integers(low, low + span, (224 // cell + 1, 224 // cell + 1, 3))
     rgb = coarse.repeat(cell, axis=0).repeat(cell, axis=1)[:224, :224] + rng.integers(-2, 3, (224, 224, 3))
     rgb = np.clip(rgb, 0, 255).astype(np.uint8)
-    assert not differing(values_of(rgb), twin(rgb), edges(rgb))
+    assert not differing(values_of(rgb), twin(rgb, BLOCKS), edges(rgb))
 
 
 @pytest.mark.realdata
@@ -121,9 +120,8 @@ def test_real_faces_equal_the_twin_decoded_elsewhere(deepfake_faces: Path) -> No
     for name in [name for name in archive.namelist() if name.endswith(".jpg")][::4000]:
         data = archive.read(name)
         rgb = np.asarray(Image.open(io.BytesIO(data)))
-        fast = feature_set("fast")
-        values = dict(zip(fast.names, fast.compute(Frame.load(data)).tolist(), strict=True))
-        assert not differing(values, twin(rgb), edges(rgb))
+        values = dict(zip(FORENSIC.names, FORENSIC.compute(Frame.load(data)).tolist(), strict=True))
+        assert not differing(values, twin(rgb, BLOCKS), edges(rgb))
 
 
 # All pictures
@@ -131,7 +129,7 @@ def test_real_faces_equal_the_twin_decoded_elsewhere(deepfake_faces: Path) -> No
 
 @pytest.mark.parametrize("picture", PICTURES)
 def test_values_are_finite_float32(picture: str) -> None:
-    values = feature_set("fast").compute(Frame.load(PICTURES[picture]()))
+    values = FORENSIC.compute(Frame.load(PICTURES[picture]()))
     assert values.dtype == np.float32
     assert np.isfinite(values).all()
 
@@ -150,7 +148,7 @@ def test_any_pixels_give_finite_values(seed: int, size: tuple[int, int], kind: s
 
 
 def test_every_value_varies() -> None:
-    vectors = [feature_set("fast").compute(Frame.load(make())) for make in PICTURES.values()]
-    vectors += [feature_set("fast").compute(Frame.load(photo(seed))) for seed in range(8)]
-    names = np.array(feature_set("fast").names)
+    vectors = [FORENSIC.compute(Frame.load(make())) for make in PICTURES.values()]
+    vectors += [FORENSIC.compute(Frame.load(photo(seed))) for seed in range(8)]
+    names = np.array(FORENSIC.names)
     assert list(names[np.ptp(vectors, axis=0) == 0]) == []

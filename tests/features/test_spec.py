@@ -62,6 +62,19 @@ def test_a_block_is_used_with_defaults_or_with_other_parameters(registry: None, 
     assert BlockSpec.of("toy.mean", count=3).compute(frame).shape == (3,)
 
 
+def test_an_optional_parameter_is_absent_unless_it_is_set(registry: None) -> None:
+    block("toy.heads", version=1, names=lambda params: params.get("heads", ("value",)), optional=("heads",), n=1)(
+        lambda frame, params: np.zeros(1, np.float32)
+    )
+    plain, several = BlockSpec.of("toy.heads"), BlockSpec.of("toy.heads", heads=["a", "b"])
+    assert plain.params == {"n": 1}
+    assert (plain.names, several.names) == (("toy.heads.value",), ("toy.heads.a", "toy.heads.b"))
+    assert plain.digest != several.digest
+    assert FeatureSet.from_json(FeatureSet("toy", (several,)).to_json()).blocks == (several,)
+    with pytest.raises(UnknownNameError, match="did you mean 'heads'"):
+        BlockSpec.of("toy.heads", haeds=["a"])
+
+
 def test_unknown_blocks_and_parameters_get_the_nearest(registry: None) -> None:
     with pytest.raises(UnknownNameError, match=r"no block 'toy.maen'; did you mean 'toy.mean'\?"):
         BlockSpec.of("toy.maen")

@@ -1,7 +1,8 @@
 """Golden vectors: what every block measured on three pictures when its version was last raised.
 
-One table a family (`dct.csv`, ...): block, version, value name, and the value on each picture as the shortest decimal
-of its float32. A value may change only together with its block's version; then, and for a new block,
+One table a family (`dct.csv`, ...) of what is code alone: block, version, value name, and the value on each picture as
+the shortest decimal of its float32. A value may change only together with the version of its block; then, and for a new
+block,
 
     python -m tests.golden
 
@@ -19,10 +20,9 @@ import numpy as np
 
 from features.decode import Pixels
 from features.frame import Frame
-from features.profiles import feature_set
-from features.spec import BlockSpec
 from pipelines.doctor import specimen
 from tests.features.agreement import differing, edges
+from tests.features.pictures import BLOCKS
 
 __all__ = ["FOLDER", "PICTURES", "Golden", "changed", "golden", "measured", "rewrite"]
 
@@ -53,11 +53,6 @@ PICTURES: Final[dict[str, Callable[[], Pixels]]] = {"specimen": specimen, "mosai
 """What is measured; (224, 224, 3) uint8 RGB each, the same everywhere."""
 
 
-def _specs() -> list[BlockSpec]:
-    """Every block that is code alone; what a network measures changes with the network."""
-    return list(feature_set("fast").blocks)
-
-
 def measured() -> Golden:
     """Measure the pictures with the blocks in force."""
     frames = {picture: Frame.load(make()) for picture, make in PICTURES.items()}
@@ -69,7 +64,7 @@ def measured() -> Golden:
                 for picture, frame in frames.items()
             },
         )
-        for spec in _specs()
+        for spec in BLOCKS.values()
     }
 
 
