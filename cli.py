@@ -11,9 +11,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from cli_dataset import dataset_app
+from cli_forge import forge_app
 from cli_measure import measure_app
+from cli_serve import serve_app
 from pipelines import __version__
-from pipelines.console import HELP, Datasets, Fake, Model, Real, Run, Status, command, run_app
+from pipelines.console import (
+    HELP,
+    Datasets,
+    EngineName,
+    Every,
+    Fake,
+    MaxFpr,
+    MaxFrames,
+    MaxMiss,
+    Model,
+    Prior,
+    Real,
+    Run,
+    Scheduler,
+    ShardTimeout,
+    Status,
+    command,
+    run_app,
+)
 from pipelines.render import Output, Row, choose_format, write_rows
 
 if TYPE_CHECKING:
@@ -30,6 +50,8 @@ app = typer.Typer(
 )
 bundle_app = typer.Typer(help="Look into trained detectors.", rich_markup_mode=None)
 app.add_typer(measure_app)
+app.add_typer(forge_app)
+app.add_typer(serve_app)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(bundle_app, name="bundle")
 
@@ -81,6 +103,9 @@ def extract(
             metavar="NAME", help="Measure training images in this form too: mirror, shared, resized, shared-2."
         ),
     ] = None,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    shard_timeout: ShardTimeout = None,
     real: Real = None,
     fake: Fake = None,
     errors: Annotated[str | None, typer.Option(metavar="FILE", help="Write the images that failed there.")] = None,
@@ -88,6 +113,7 @@ def extract(
     """Measure data sets and cache the features; resumes."""
     from pipelines import extract as task
     from pipelines.dataset import read_dataset
+    from pipelines.engine_choice import Setup
 
     samples = read_dataset(datasets, real=real or (), fake=fake or ())
     with run.follow("extract") as progress:
@@ -100,6 +126,7 @@ def extract(
             faces=faces,
             variants=variant or (),
             workers=run.jobs,
+            engine=Setup(engine, scheduler, shard_timeout),
             progress=progress,
             say=run.say,
         )
@@ -145,11 +172,15 @@ def train_network(
     init: Annotated[
         str | None, typer.Option(metavar="BUNDLE|CHECKPOINT", help="Go on from this network, not from ImageNet's.")
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Leave out fakes: found, forged, or a family such as forged.swap; repeats."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of batches, augmentation and dropout.")] = 0,
     real: Real = None,
     fake: Fake = None,
 ) -> int:
-    """Fine-tune the network on data sets; resumes."""
+    """Fine-tune the network on data sets, with a head of its own for forgeries; resumes."""
     from pipelines import train_network as task
     from pipelines.dataset import read_dataset
 
@@ -159,6 +190,7 @@ def train_network(
             samples,
             out,
             init=init,
+            without=without or (),
             device=device,
             minutes=minutes,
             seed=seed,
@@ -175,12 +207,6 @@ def _without_names(manifest: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key not in ("feature_set", "feature_names")}
 
 
-def _probability(value: float | None) -> float | None:
-    if value is not None and not 0 < value < 1:
-        raise typer.BadParameter(f"expected a number between 0 and 1, both excluded, not {value:g}")
-    return value
-
-
 @command(app)
 def score(
     run: Run,
@@ -194,28 +220,26 @@ def score(
     ] = "auto",
     ordered: Annotated[bool, typer.Option("--ordered", help="Rows in the order of the inputs.")] = False,
     fail_on: Annotated[Literal["fake"] | None, typer.Option(help="End with status 4 where one is found.")] = None,
-    prior: Annotated[
-        float | None,
-        typer.Option(callback=_probability, help="Share of fakes to expect; moves probabilities, not verdicts."),
-    ] = None,
-    max_fpr: Annotated[
-        float | None,
-        typer.Option(callback=_probability, help="Share of real calibration images that may be called fake; 0.01."),
-    ] = None,
-    max_miss: Annotated[
-        float | None,
-        typer.Option(callback=_probability, help="Share of fake calibration images that may be called real; 0.05."),
-    ] = None,
+    prior: Prior = None,
+    max_fpr: MaxFpr = None,
+    max_miss: MaxMiss = None,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    shard_timeout: ShardTimeout = None,
+    every: Every = 0.2,
+    max_frames: MaxFrames = 300,
     report: Annotated[
         str | None, typer.Option(metavar="FILE.html", help="Write the rows as a page too, with small pictures.")
     ] = None,
 ) -> int:
-    """Give verdicts on the faces in images, a row each."""
+    """Give verdicts on the faces in images and clips, a row each."""
     from pipelines import score as task
-    from pipelines.inputs import STDIN, expand
+    from pipelines.engine_choice import Setup
+    from pipelines.inputs import ALL, STDIN, expand
+    from pipelines.video_jobs import Sampling, columns_of
 
     lazy = STDIN in paths and run.jobs == 1  # then rows come while paths are still being written
-    inputs = expand(paths) if lazy else list(expand(paths))
+    inputs = expand(paths, suffixes=ALL) if lazy else list(expand(paths, suffixes=ALL))
     tally: Counter[str] = Counter()  # of rows: one of an input that failed, at least one of any other
 
     def rows(verdicts: "Iterable[Verdict]") -> Iterator[Row]:
@@ -229,10 +253,12 @@ def score(
             model=model,
             faces=faces,
             workers=run.jobs,
+            engine=Setup(engine, scheduler, shard_timeout),
             ordered=ordered,
             prior=prior,
             max_fpr=max_fpr,
             max_miss=max_miss,
+            sampling=Sampling(every, max_frames, pictures=report is not None),
             say=run.say,
             progress=progress,
         )
@@ -241,7 +267,7 @@ def score(
 
             points = task.load_detector(model, faces, "cpu", max_fpr, max_miss).bundle.points
             verdicts = reported(verdicts, report, Terms(points, max_fpr, max_miss, prior))
-        run.write_rows(rows(verdicts), task.COLUMNS, task.SHOWN)
+        run.write_rows(rows(verdicts), *columns_of(inputs, task.COLUMNS, task.SHOWN))
     run.say(", ".join(f"{count:,} {name}" for name, count in sorted(tally.items())) or "no images were named")
     return Status.FOUND if fail_on and tally[fail_on] else Status.of(tally.total(), tally["failed"])
 

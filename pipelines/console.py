@@ -17,7 +17,25 @@ from pipelines.doctor import explain_import
 from pipelines.progress import Progress, follow
 from pipelines.render import Output, Row, choose_format, write_record, write_rows
 
-__all__ = ["HELP", "Datasets", "Fake", "Model", "Real", "Run", "Status", "command", "run_app"]
+__all__ = [
+    "HELP",
+    "Datasets",
+    "EngineName",
+    "Every",
+    "Fake",
+    "MaxFpr",
+    "MaxFrames",
+    "MaxMiss",
+    "Model",
+    "Prior",
+    "Real",
+    "Run",
+    "Scheduler",
+    "ShardTimeout",
+    "Status",
+    "command",
+    "run_app",
+]
 
 HELP: Final = {"help_option_names": ["-h", "--help"]}
 """What every command knows of help."""
@@ -35,6 +53,60 @@ Datasets = Annotated[
     list[str], typer.Argument(metavar="DATASET", help="Folders, zips, CSV or Parquet tables; several are read as one.")
 ]
 """Data sets that are read as one."""
+
+EngineName = Annotated[
+    Literal["local", "dask"], typer.Option("--engine", help="Where to compute: on this machine, or on a Dask cluster.")
+]
+"""Where jobs run."""
+
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="A Dask scheduler; without one, --engine dask starts --jobs workers here."),
+]
+"""The scheduler of a cluster."""
+
+ShardTimeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS", min=0.1, help="When a process counts as hung; 3600 with --engine dask, else never."
+    ),
+]
+"""How long a job may take."""
+
+Every = Annotated[
+    float, typer.Option("--every", min=0.01, metavar="SECONDS", help="Of a clip, a frame is looked at this often.")
+]
+"""How often a clip is looked at."""
+
+MaxFrames = Annotated[
+    int, typer.Option("--max-frames", min=1, metavar="N", help="At most so many of a clip, spread over all of it.")
+]
+"""How many frames of a clip are looked at."""
+
+
+def _probability(value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"expected a number between 0 and 1, both excluded, not {value:g}")
+    return value
+
+
+Prior = Annotated[
+    float | None,
+    typer.Option(callback=_probability, help="Share of fakes to expect; moves probabilities, not verdicts."),
+]
+"""A prior."""
+
+MaxFpr = Annotated[
+    float | None,
+    typer.Option(callback=_probability, help="Share of real calibration images that may be called fake; 0.01."),
+]
+"""What places the point for fake."""
+
+MaxMiss = Annotated[
+    float | None,
+    typer.Option(callback=_probability, help="Share of fake calibration images that may be called real; 0.05."),
+]
+"""What places the point for real."""
 
 
 class Status(IntEnum):

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from features.decode import sniff
-from features.errors import ImageError, NoFaceError, OutputError
+from features.errors import ImageError, NoFaceError, OutputError, reason_of
 from features.frame import load_pixels
 from features.framing import FRAMING, Framed, frame_faces
 from features.source import read_bytes
@@ -281,7 +281,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _failure(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"cannot write to {path}: {(error.strerror or str(error)).lower()}")
+    return OutputError(f"cannot write to {path}: {reason_of(error)}")
 
 
 def _row(picture: _Picture, path: str, face: Framed) -> Crop:

@@ -73,6 +73,8 @@ class Sample:
         Width and height in pixels before the image was resized, where its data set tells.
     origins : tuple of str
         The videos or people it was made from, where its data set tells.
+    mask : str
+        A grey image, as large, of how much of each pixel was forged, 0 to 255; empty where there is none.
     """
 
     path: str
@@ -84,6 +86,7 @@ class Sample:
     own_split: str = field(default="", compare=False)
     original_size: tuple[int, int] | None = field(default=None, compare=False)
     origins: tuple[str, ...] = field(default=(), compare=False)
+    mask: str = field(default="", compare=False)
 
 
 def split_of(group: str) -> str:
@@ -157,7 +160,7 @@ def _read(source: str, classes: Classes) -> list[Row]:
 
 def _sample(row: Row) -> Sample:
     own = (row.path, row.label, row.group, row.kind, row.source)
-    return Sample(*own, split_of(row.group), row.split, row.size, row.origins)
+    return Sample(*own, split_of(row.group), row.split, row.size, row.origins, row.mask)
 
 
 def _check_names(names: Sequence[str], samples: Iterable[Sample]) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from features.errors import ImageError, OutputError
+from features.errors import ImageError, OutputError, reason_of
 from features.frame import Frame, load_pixels
 from features.framing import frame_faces
 from features.source import read_bytes
@@ -127,7 +127,7 @@ def _prepare(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{out}: cannot be made: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"{out}: cannot be made: {reason_of(error)}") from error
 
 
 def _explain(model: str, faces: str, out: str | None, named: tuple[Input, str]) -> list[dict[str, Any]]:

@@ -157,6 +157,7 @@ _WORDS: Final[Mapping[str, Callable[[str], str]]] = {
     "detail": _BANDS.__getitem__,
     "global": {"mean": "the average of", "std": "how much the picture varies in"}.__getitem__,
     "layer": _layer,
+    "evidence": {"found": "the fakes of data sets", "forged": "forgeries made for training"}.__getitem__,
     "channel": str,
     "pooled": {"mean": "how strongly", "std": "how unevenly"}.__getitem__,
 }
@@ -252,6 +253,18 @@ _TABLE: Final = (
     ),
     _Template(
         r"embedding\.logit\.value", "the neural network's own judgement", "leans towards fake", "leans towards real"
+    ),
+    _Template(
+        r"embedding\.logit\.(?P<evidence>found|forged)",
+        "the neural network's judgement by {evidence}",
+        "leans towards fake",
+        "leans towards real",
+    ),
+    _Template(
+        rf"embedding\.map\.value\.{_CELL}",
+        "what the neural network sees {place}",
+        "looks forged",
+        "looks untouched",
     ),
 )
 """What is said of the values, the first row that matches a name; every value of every profile has one."""

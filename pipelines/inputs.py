@@ -16,8 +16,9 @@ from typing import Final, cast
 from features.decode import sniff
 from features.errors import ImageError
 from features.source import MEMBER
+from features.storage import Remote, locate
 
-__all__ = ["STDIN", "SUFFIXES", "Input", "apart", "below_shared", "expand"]
+__all__ = ["ALL", "STDIN", "SUFFIXES", "VIDEOS", "Input", "apart", "below_shared", "expand", "names_video"]
 
 Input = str | bytes
 """The path of an image, or the bytes of the one that came on standard input."""
@@ -33,10 +34,18 @@ SUFFIXES: Final = (
 # fmt: on
 """The endings, in lower case, by which a folder or a zip is searched for images."""
 
+VIDEOS: Final = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi")
+"""The endings of clips, in lower case."""
+
+ALL: Final = SUFFIXES + VIDEOS
+"""The endings of images and of clips."""
+
 _HEAD = 16  # bytes within which every image header has a control character, and a path has none
 
 
-def expand(arguments: Sequence[str], *, stdin: io.BufferedReader | None = None) -> Iterator[Input]:
+def expand(
+    arguments: Sequence[str], *, stdin: io.BufferedReader | None = None, suffixes: tuple[str, ...] = SUFFIXES
+) -> Iterator[Input]:
     """Name every image behind the arguments of a command, lazily and in a stable order.
 
     Parameters
@@ -46,6 +55,8 @@ def expand(arguments: Sequence[str], *, stdin: io.BufferedReader | None = None) 
         or `-` (standard input: paths, one a line or each ended by a NUL byte; or the bytes of one image).
     stdin : buffered reader, optional
         What `-` reads; standard input unless given.
+    suffixes : tuple of str
+        The endings, in lower case, by which a folder or a zip is searched.
 
     Yields
     ------
@@ -54,13 +65,18 @@ def expand(arguments: Sequence[str], *, stdin: io.BufferedReader | None = None) 
     """
     for argument in arguments:
         if argument == STDIN:
-            yield from _standard_input(stdin or cast(io.BufferedReader, sys.stdin.buffer))
+            yield from _standard_input(stdin or cast(io.BufferedReader, sys.stdin.buffer), suffixes)
         elif argument.startswith("@"):
-            yield from _listed(argument)
+            yield from _listed(argument, suffixes)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
-            yield from _globbed(argument)
+            yield from _globbed(argument, suffixes)
         else:
-            yield from _path(argument)
+            yield from _path(argument, suffixes)
+
+
+def names_video(entry: Input) -> bool:
+    """Tell whether an input is named like a clip."""
+    return isinstance(entry, str) and entry.lower().endswith(VIDEOS)
 
 
 def below_shared(paths: Sequence[str]) -> list[str]:
@@ -82,40 +98,52 @@ def apart(names: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _path(path: str) -> Iterator[str]:
+def _path(path: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     """Yield a file itself, or what a folder or a zip holds."""
-    if path.lower().endswith(".zip") and Path(path).is_file():
-        yield from _members(path)
-    elif Path(path).is_dir():
-        yield from _files(path)
+    place = locate(path)
+    if path.lower().endswith(".zip") and place.is_file():
+        yield from _members(path, suffixes)
+    elif isinstance(place, Remote):
+        yield from _remote(place, suffixes)
+    elif place.is_dir():
+        yield from _files(path, suffixes)
     else:
         yield path
 
 
-def _files(folder: str) -> Iterator[str]:
+def _remote(place: Remote, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Yield the images below what a URL names; itself where there are none, or where it cannot be listed."""
+    try:
+        names = place.below() if place.is_dir() else []
+    except OSError:
+        names = []
+    yield from [str(place / name) for name in names if name.lower().endswith(suffixes)] or [str(place)]
+
+
+def _files(folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     """Yield the images below a folder, sorted in each; itself where it holds none, and every folder not listable."""
     unlisted: list[str] = []
     empty = True
     for parent, folders, names in os.walk(folder, onerror=lambda error: unlisted.append(error.filename)):
         folders.sort()
         for name in sorted(names):
-            if name.lower().endswith(SUFFIXES):
+            if name.lower().endswith(suffixes):
                 empty = False
                 yield f"{parent.rstrip(os.sep)}{os.sep}{name}"
     yield from unlisted or ([folder] if empty else [])
 
 
-def _members(archive: str) -> Iterator[str]:
+def _members(archive: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     """Yield the images in a zip; where it has none or is damaged, an address whose row says so."""
     try:
-        with zipfile.ZipFile(archive) as opened:
-            names = sorted(name for name in opened.namelist() if name.lower().endswith(SUFFIXES))
+        with locate(archive).open("rb") as file, zipfile.ZipFile(file) as opened:
+            names = sorted(name for name in opened.namelist() if name.lower().endswith(suffixes))
     except (OSError, zipfile.BadZipFile):
         names = []
     yield from (f"{archive}{MEMBER}{name}" for name in names or [""])
 
 
-def _globbed(pattern: str) -> Iterator[str]:
+def _globbed(pattern: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     """Yield what the matches of a pattern hold, in order; itself where it matches nothing or is malformed."""
     path = Path(pattern)
     try:
@@ -123,22 +151,22 @@ def _globbed(pattern: str) -> Iterator[str]:
     except ValueError:
         matches = []
     for match in matches or [pattern]:
-        yield from _path(match)
+        yield from _path(match, suffixes)
 
 
-def _listed(argument: str) -> Iterator[str]:
+def _listed(argument: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     if not Path(argument[1:]).is_file():
         yield argument
         return
     with open(argument[1:], "rb") as file:
-        yield from _paths(file)
+        yield from _paths(file, suffixes)
 
 
-def _standard_input(stream: io.BufferedReader) -> Iterator[Input]:
+def _standard_input(stream: io.BufferedReader, suffixes: tuple[str, ...]) -> Iterator[Input]:
     if _is_image(stream.peek()):
         yield stream.read()
     else:
-        yield from _paths(stream)
+        yield from _paths(stream, suffixes)
 
 
 def _is_image(head: bytes) -> bool:
@@ -149,12 +177,12 @@ def _is_image(head: bytes) -> bool:
         return False
 
 
-def _paths(file: io.BufferedReader) -> Iterator[str]:
+def _paths(file: io.BufferedReader, suffixes: tuple[str, ...]) -> Iterator[str]:
     """Yield what the lines (or NUL-ended records) of a list name; blank lines are nothing."""
     separator = b"\0" if b"\0" in file.peek() else b"\n"
     for line in _split(file, separator):
         if path := line if separator == b"\0" else line.strip(b"\r"):
-            yield from _path(os.fsdecode(path))
+            yield from _path(os.fsdecode(path), suffixes)
 
 
 def _split(file: io.BufferedReader, separator: bytes) -> Iterator[bytes]:

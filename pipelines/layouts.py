@@ -2,7 +2,7 @@
 
 deepfake-faces    metadata.csv (videoname,label,original) beside faces_224/, as Kaggle serves it
 table             a CSV or Parquet table with the columns path,label and, where wanted, group, kind, source, split,
-                  original_width, original_height and origins; in a folder or zip it is named manifest
+                  original_width, original_height, origins and mask; in a folder or zip it is named manifest
 class folders     images below folders named real and fake, however deep; 140k-real-and-fake-faces is one of these, and
                   its train, valid and test folders are noted as the split it came with
 frames            of Celeb-DF and FaceForensics++, see `pipelines.frames_layouts`
@@ -14,11 +14,11 @@ import csv
 import io
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 from zipfile import BadZipFile
 
 from features.errors import DatasetError
+from features.storage import locate
 from pipelines.frames_layouts import frame_rows, has_frames
 from pipelines.inputs import SUFFIXES
 from pipelines.tree import Row, Tree, open_tree
@@ -72,7 +72,7 @@ def has_layout(source: str, classes: Classes) -> bool:
 
 def _open(source: str) -> tuple[Tree, list[str]]:
     """Open a source; returns its tree and the tables in it that say which images there are."""
-    path = Path(source)
+    path = locate(source)
     if (tree := open_tree(source)) is not None:
         return tree, _top_tables(tree.entries)
     if path.suffix.lower() in (".csv", ".parquet"):
@@ -146,12 +146,14 @@ def _kaggle_rows(tree: Tree, entry: str, table: _Table, known: Classes) -> Itera
 
 def _listed_rows(tree: Tree, entry: str, table: _Table, known: Classes) -> Iterator[Row]:
     """Yield the rows of a table; an image without a group is a group of its own."""
+    folder = posixpath.dirname(entry)
     for line, row in table:
         label = _label(row["label"], known, tree.address(entry), line)
-        path = tree.address(posixpath.join(posixpath.dirname(entry), row["path"]))
+        path, mask = (tree.address(posixpath.join(folder, name)) for name in (row["path"], row.get("mask", "")))
+        mask = mask if row.get("mask") else ""
         group, (kind, source, split, origins) = row.get("group") or row["path"], (row.get(name, "") for name in _SAID)
         made_from = tuple(filter(None, origins.split(ORIGIN_MARK)))
-        yield Row(path, label, group, kind, source, _PARTS.get(split.lower(), split), _size(row), made_from)
+        yield Row(path, label, group, kind, source, _PARTS.get(split.lower(), split), _size(row), made_from, mask)
 
 
 def _size(row: Mapping[str, str]) -> tuple[int, int] | None:

@@ -1,25 +1,45 @@
 """One job of an extraction, in the process that does it: images are measured, and written as one shard."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
+from typing import Final
 
 import numpy as np
 
 from features.embedding import network_of, open_network
-from features.errors import ImageError, NoFaceError, StoreError, UnreadableFileError
+from features.errors import ImageError, NoFaceError, StoreError, UnreadableFileError, WorkerError
 from features.frame import Frame, load_pixels
 from features.framing import frame_faces
 from features.source import read_bytes
 from features.spec import FeatureSet, Session, Values
+from features.storage import Place, absolute, locate
 from features.store import Columns, FeatureStore, Key, Shard
 from features.variants import vary
 from models.weights import Weights
 from pipelines.score import NO_FACE
 
-__all__ = ["Job", "Outcome", "cause_of", "measure", "open_own_network"]
+__all__ = [
+    "LEAST_ROWS",
+    "SHARD_ROWS",
+    "Job",
+    "Outcome",
+    "anywhere",
+    "blame",
+    "cause_of",
+    "divide",
+    "halve",
+    "measure",
+    "open_own_network",
+]
+
+LEAST_ROWS: Final = 32
+"""Rows that are not worth another process."""
+
+SHARD_ROWS: Final = 1000
+"""The most rows of a shard."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class Job:
 
     Attributes
     ----------
-    store : Path
+    store : Path or Remote
         The store, which keeps the network too, where one is needed.
     features : FeatureSet
         What is measured.
@@ -38,16 +58,16 @@ class Job:
         Where the network computes.
     images : tuple of (path, key)
         The rows.
-    old : Path
+    old : Path or Remote
         A shard of another feature set that has rows for all of them.
     """
 
-    store: Path
+    store: Place
     features: FeatureSet
     faces: str
     device: str
     images: tuple[tuple[str, Key], ...] = ()
-    old: Path | None = None
+    old: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -58,13 +78,45 @@ class Outcome:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def cause_of(error: ImageError) -> str:
+def cause_of(error: ImageError | WorkerError) -> str:
     """Say for a manifest why an image could not be measured."""
     return f"{error.code}: {error}"
 
 
+def divide(whole: Job, missing: Mapping[Key, str], shards: Sequence[Shard], workers: int) -> Iterator[Job]:
+    """Divide what is missing: rows of other feature sets shard by shard, then what was never measured."""
+    left = dict(missing)
+    for shard in shards:
+        if shard.digest != whole.features.digest:
+            known = [(left.pop(key), key) for key in shard.keys if key in left]
+            if known:
+                yield replace(whole, images=tuple(known), old=shard.path)
+    rows = min(SHARD_ROWS, max(LEAST_ROWS, -(-len(left) // (4 * workers))))
+    images = ((path, key) for key, path in left.items())
+    while chunk := tuple(islice(images, rows)):
+        yield replace(whole, images=chunk)
+
+
+def anywhere(job: Job) -> Job:
+    """Make the paths of a job absolute, so that it means the same on another machine."""
+    images = tuple((absolute(path), key) for path, key in job.images)
+    return replace(job, store=locate(absolute(job.store)), images=images, old=job.old and locate(absolute(job.old)))
+
+
+def halve(job: Job) -> tuple[Job, ...]:
+    """Divide a job in two; none of one image."""
+    middle = len(job.images) // 2
+    return tuple(replace(job, images=part) for part in (job.images[:middle], job.images[middle:])) if middle else ()
+
+
+def blame(job: Job, reason: str) -> Outcome:
+    """Say of a job of one image that there is no vector, and why."""
+    ((_, (sha256, _)),) = job.images
+    return Outcome(1, {sha256: cause_of(WorkerError(reason))})
+
+
 @lru_cache(maxsize=1)
-def open_own_network(root: Path, sha256: str, device: str) -> Session:
+def open_own_network(root: Place, sha256: str, device: str) -> Session:
     """Open the network that a store keeps.
 
     Raises

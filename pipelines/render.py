@@ -15,9 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from features.errors import OutputError
+from features.errors import OutputError, reason_of
 
-__all__ = ["FORMATS", "Output", "Row", "choose_format", "flatten", "write_record", "write_rows"]
+__all__ = ["FORMATS", "Output", "Row", "choose_format", "flatten", "to_line", "write_record", "write_rows"]
 
 Row = Mapping[str, Any]
 """JSON values by name; they may be nested."""
@@ -82,7 +82,7 @@ class Output:
             os.dup2(nowhere.fileno(), self._stream.fileno())
 
     def _failure(self, error: OSError) -> OutputError:
-        cause = (error.strerror or str(error)).lower()
+        cause = reason_of(error)
         return OutputError(f"cannot write to {self.path or 'standard output'}: {cause}")
 
 
@@ -129,9 +129,14 @@ def flatten(row: Row, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def to_line(value: Any) -> str:
+    """Write JSON values on one line, as a row of ndjson has them."""
+    return _to_json(value)
+
+
 def _ndjson(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     for row in rows:
-        yield _to_json(row) + "\n"
+        yield to_line(row) + "\n"
 
 
 def _json(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:

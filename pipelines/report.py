@@ -22,13 +22,15 @@ import numpy as np
 import simplejpeg
 
 from features.decode import Pixels
-from features.errors import ImageError, OutputError, UnreadableFileError
+from features.errors import ImageError, OutputError, UnreadableFileError, reason_of
 from features.frame import load_pixels
 from features.source import read_bytes
 from models.verdict import ModelRef, Verdict
 from pipelines.inputs import STDIN
 from pipelines.page import plain
 from pipelines.report_page import KINDS, Terms, bottom, row, top
+from pipelines.video_report import picture_of, timeline
+from pipelines.video_verdict import VideoVerdict
 
 __all__ = ["THUMBNAIL", "Terms", "reported", "thumbnail"]
 
@@ -68,11 +70,11 @@ def reported(
             if target.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "this is a folder")
             file = stack.enter_context(tempfile.TemporaryFile(dir=target.parent, buffering=0))
-        spool = _Spool(target, file)
+        spool = _Spool(target, file, terms)
         for verdict in verdicts:
             spool.add(verdict, reasons(verdict) if reasons else ())
             yield verdict
-        spool.finish(terms)
+        spool.finish()
 
 
 @contextlib.contextmanager
@@ -80,7 +82,7 @@ def _failing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"{path}: cannot be written: {reason_of(error)}") from error
 
 
 def thumbnail(bgr: Pixels, face: tuple[int, int, int, int] | None = None) -> bytes:
@@ -118,9 +120,11 @@ class _Place(NamedTuple):
 class _Spool:
     """Rows on their way into a report."""
 
-    def __init__(self, path: Path, file: FileIO) -> None:
+    def __init__(self, path: Path, file: FileIO, terms: Terms) -> None:
         self._path = path
         self._file = file
+        self._terms = terms
+        self._clips: set[str] = set()
         self._places: list[_Place] = []
         self._counts: Counter[str] = Counter()
         self._model: ModelRef | None = None
@@ -129,7 +133,7 @@ class _Spool:
     def add(self, verdict: Verdict, reasons: Sequence[str]) -> None:
         """Take a row in."""
         kind, chance = verdict.verdict or "failed", verdict.probability
-        html = row(verdict, kind, reasons, self._pictures.show(verdict)).encode()
+        html = row(verdict, kind, reasons, self._pictures.show(verdict), self._more(verdict)).encode()
         rank = list(KINDS).index(kind) if chance is None else 0
         path, face = plain(verdict.path or ""), verdict.face or ()
         self._places.append(_Place(rank, -(chance or 0.0), path, face, self._file.tell(), len(html)))
@@ -139,14 +143,20 @@ class _Spool:
         self._counts[kind] += 1
         self._model = verdict.model
 
-    def finish(self, terms: Terms) -> None:
+    def _more(self, verdict: Verdict) -> str:
+        if not isinstance(verdict, VideoVerdict):
+            return ""
+        self._clips.add(plain(verdict.path or ""))
+        return timeline(verdict, self._terms.shown)
+
+    def finish(self) -> None:
         """Write the page."""
         fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        images = len({place.path for place in self._places})
+        images = len({place.path for place in self._places} - self._clips)
         try:
             with _failing(self._path):
                 with fresh.open("wb") as page:
-                    page.write(top(self._counts, images, self._model, terms).encode())
+                    page.write(top(self._counts, images, self._model, self._terms, clips=len(self._clips)).encode())
                     for place in sorted(self._places):
                         self._file.seek(place.at)
                         page.write(self._file.read(place.size))
@@ -167,6 +177,8 @@ class _Pictures:
         """Give the JPEG for a row, or say why there is none."""
         if verdict.error:
             return "no picture"
+        if isinstance(verdict, VideoVerdict):
+            return picture_of(verdict) or "no picture"
         if (asked := (verdict.path, verdict.sha256)) != self._last:
             self._last, self._held = asked, _pixels(verdict)
         return self._held if isinstance(self._held, str) else thumbnail(self._held, verdict.face)

@@ -13,9 +13,12 @@ import simplejpeg
 
 from models.calibration import FAKES_MISSED, REALS_ACCUSED, OperatingPoints, with_prior
 from models.verdict import ModelRef, Verdict
+from pipelines.bench_charts import STYLE as CHARTS
 from pipelines.inputs import STDIN
 from pipelines.page import begin, end, safe, section
 from pipelines.report_look import SCRIPT, STYLE
+from pipelines.video_report import STYLE as CLIPS
+from pipelines.video_report import facts_of
 
 __all__ = ["KINDS", "Terms", "bottom", "row", "top"]
 
@@ -42,8 +45,17 @@ class Terms:
     max_miss: float | None = None
     prior: float | None = None
 
+    @property
+    def shown(self) -> OperatingPoints:
+        """The points on the scale of probabilities that were moved."""
+        if self.prior is None:
+            return self.points
+        return OperatingPoints(
+            with_prior(self.points.fake_from, self.prior), with_prior(self.points.real_below, self.prior)
+        )
 
-def row(verdict: Verdict, kind: str, reasons: Sequence[str], picture: bytes | str) -> str:
+
+def row(verdict: Verdict, kind: str, reasons: Sequence[str], picture: bytes | str, more: str = "") -> str:
     """Write a row.
 
     Parameters
@@ -56,6 +68,8 @@ def row(verdict: Verdict, kind: str, reasons: Sequence[str], picture: bytes | st
         What else it says of why.
     picture : bytes or str
         A JPEG, or why there is none.
+    more : str
+        HTML below all that, as wide as the row.
     """
     chance = verdict.probability
     value = "" if chance is None else f' data-chance="{chance!r}"'
@@ -66,7 +80,9 @@ def row(verdict: Verdict, kind: str, reasons: Sequence[str], picture: bytes | st
             f'<td role="cell" class="verdict">{KINDS[kind]}</td>',
             f'<td role="cell" class="chance">{_chance(chance)}</td>',
             f'<th role="rowheader" scope="row" class="path">{_path(verdict)}</th>',
-            f'<td role="cell" class="why">{_why(verdict, reasons)}</td>\n</tr>\n',
+            f'<td role="cell" class="why">{_why(verdict, reasons)}</td>',
+            *([f'<td role="cell" class="more">{more}</td>'] if more else []),
+            "</tr>\n",
         ]
     )
 
@@ -92,6 +108,8 @@ def _chance(value: float | None) -> str:
 def _path(verdict: Verdict) -> str:
     shown = safe("standard input" if verdict.path in (None, STDIN) else str(verdict.path))
     parts = [f"<bdi>{shown}</bdi>"]
+    if facts := facts_of(verdict):
+        parts.append(f"<small>{safe(facts)}</small>")
     if verdict.face:
         x, y, width, height = verdict.face
         parts.append(f"<small>face of {width} x {height} pixels at {x}, {y}</small>")
@@ -109,7 +127,7 @@ def _why(verdict: Verdict, reasons: Sequence[str]) -> str:
     return safe(said) + (f"<ul>{points}</ul>" if points else "")
 
 
-def top(counts: Counter[str], images: int, model: ModelRef | None, terms: Terms) -> str:
+def top(counts: Counter[str], images: int, model: ModelRef | None, terms: Terms, *, clips: int = 0) -> str:
     """Write what comes before the rows.
 
     Parameters
@@ -122,14 +140,18 @@ def top(counts: Counter[str], images: int, model: ModelRef | None, terms: Terms)
         Who judged; None where nothing was.
     terms : Terms
         What verdicts mean.
+    clips : int
+        Clips that they are about.
     """
+    about = [_count(images, "image")] * (images > 0 or not clips) + [_count(clips, "clip")] * (clips > 0)
+    what = "face and each clip" if clips else "face"
     return "\n".join(
         [
-            begin("fauxface: verdicts", STYLE, SCRIPT),
+            begin("fauxface: verdicts", CHARTS + STYLE + CLIPS, SCRIPT),
             '<a class="skip" href="#rows">Skip to the verdicts</a>',
-            f"<header><h1>Verdicts on {_count(images, 'image')}</h1>",
-            f"<p>{_count(counts.total(), 'row')}, one for each face.{_judge(model)}</p></header>\n<main>",
-            section("What a verdict means", _meaning(terms), name="meaning"),
+            f"<header><h1>Verdicts on {' and '.join(about)}</h1>",
+            f"<p>{_count(counts.total(), 'row')}, one for each {what}.{_judge(model)}</p></header>\n<main>",
+            section("What a verdict means", _meaning(terms, clips > 0), name="meaning"),
             section("Totals", _totals(counts), name="totals"),
             '<section id="rows" aria-labelledby="rows-title">\n<h2 id="rows-title">Verdicts</h2>',
             _controls(counts),
@@ -173,8 +195,8 @@ def _count(number: int, name: str) -> str:
     return f"{number:,} {name}" if number == 1 else f"{number:,} {name}s"
 
 
-def _meaning(terms: Terms) -> str:
-    fake, real = (_point(value, terms.prior) for value in (terms.points.fake_from, terms.points.real_below))
+def _meaning(terms: Terms, clips: bool) -> str:
+    fake, real = (f"{value:.4f}" for value in (terms.shown.fake_from, terms.shown.real_below))
     accused, missed = _percent(terms.max_fpr or REALS_ACCUSED), _percent(terms.max_miss or FAKES_MISSED)
     said = [
         f"<strong>Probability</strong> is the estimated chance that the image is a deepfake, if {_share(terms.prior)}.",
@@ -189,7 +211,13 @@ def _meaning(terms: Terms) -> str:
         "A verdict is evidence about the statistics of an image, never proof about a person."
         " <strong>Do not let it decide alone.</strong>",
     ]
-    return "<ul>" + "".join(f"<li>{line}</li>" for line in said) + "</ul>"
+    return "<ul>" + "".join(f"<li>{line}</li>" for line in said + [_OF_CLIPS] * clips) + "</ul>"
+
+
+_OF_CLIPS: Final = (
+    "<strong>A face in a clip</strong> gets the probability of the mean log odds of the frames that show it, <strong>a"
+    " clip</strong> that of the mean odds of its main faces. Neither was calibrated on clips: take them for less sure."
+)
 
 
 def _share(prior: float | None) -> str:
@@ -198,11 +226,6 @@ def _share(prior: float | None) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.4g} %"
-
-
-def _point(value: float, prior: float | None) -> str:
-    """Write a point on the scale that the page shows."""
-    return f"{value if prior is None else with_prior(value, prior):.4f}"
 
 
 def _totals(counts: Counter[str]) -> str:

@@ -11,6 +11,7 @@ from zipfile import is_zipfile
 
 from features.errors import DatasetError
 from features.source import MEMBER, open_archive
+from features.storage import Remote, is_url, locate
 
 __all__ = ["Row", "Tree", "open_tree"]
 
@@ -36,6 +37,8 @@ class Row(NamedTuple):
         Width and height in pixels before it was resized, where the data set tells.
     origins : tuple of str
         The videos or people it was made from, where the data set tells.
+    mask : str
+        An image that says how much of each pixel was forged; empty where there is none.
     """
 
     path: str
@@ -46,6 +49,7 @@ class Row(NamedTuple):
     split: str = ""
     size: tuple[int, int] | None = None
     origins: tuple[str, ...] = ()
+    mask: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,14 @@ class Tree:
         """Give the path by which `features.source.read_bytes` finds an entry."""
         if self.archived:
             return self.root + MEMBER + posixpath.normpath(entry)
-        return str(Path(self.root, entry))
+        if is_url(entry):
+            return entry
+        place = locate(self.root)
+        return str(place / posixpath.normpath(entry) if isinstance(place, Remote) else place / entry)
 
     def read(self, entry: str) -> bytes:
         """Read a whole entry; raises OSError or BadZipFile where that fails."""
-        return open_archive(self.root).read(entry) if self.archived else Path(self.root, entry).read_bytes()
+        return open_archive(self.root).read(entry) if self.archived else locate(self.address(entry)).read_bytes()
 
 
 def open_tree(source: str) -> Tree | None:
@@ -87,14 +94,28 @@ def open_tree(source: str) -> Tree | None:
     OSError, BadZipFile
         Where it cannot be read.
     """
-    path = Path(source)
+    path = locate(source)
+    if isinstance(path, Remote):
+        return _open_remote(path)
     if path.is_dir():
         return Tree(str(path), False, tuple(_walk(source)))
     if not path.exists():
         raise DatasetError(_missing(path))
-    if is_zipfile(source):
-        return Tree(str(path), True, tuple(n for n in open_archive(str(path)).namelist() if not _hidden(n)))
+    return _open_zip(str(path)) if is_zipfile(path) else None
+
+
+def _open_remote(place: Remote) -> Tree | None:
+    if place.suffix.lower() == ".zip":
+        return _open_zip(str(place))
+    if place.is_dir():
+        return Tree(str(place), False, tuple(entry for entry in place.below() if not _hidden(entry)))
+    if not place.exists():
+        raise DatasetError(f"{place} does not exist")
     return None
+
+
+def _open_zip(path: str) -> Tree:
+    return Tree(path, True, tuple(entry for entry in open_archive(path).namelist() if not _hidden(entry)))
 
 
 def _missing(path: Path) -> str:

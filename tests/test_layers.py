@@ -11,7 +11,8 @@ from typing import TypeVar
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-RANK = {"features": 0, "models": 1, "pipelines": 2, "cli_dataset": 3, "cli_measure": 3, "cli": 4}
+COMMANDS = ("cli_dataset", "cli_forge", "cli_measure", "cli_serve")
+RANK = {"features": 0, "models": 1, "pipelines": 2, **dict.fromkeys(COMMANDS, 3), "cli": 4}
 MODULES = sorted(
     path for layer in RANK for path in [*(ROOT / layer).rglob("*.py"), ROOT / f"{layer}.py"] if path.is_file()
 )

@@ -5,18 +5,22 @@ import re
 import pytest
 
 from features.embedding import network_params
-from features.profiles import PROFILES, feature_set
+from features.profiles import PROFILES, RETIRED, feature_set
+from features.spec import BlockSpec
 from features.texture import _uniform
 from models.contributions import Cell, block_of, cells_of
 from pipelines import explain_sentences
 from pipelines.explain_sentences import say, where
 
-NAMES = feature_set("full", network_params(b"network", "lite0")).names
+HEADS = ("found", "forged")
+PARAMS = network_params(b"network", "lite0"), network_params(b"network", "lite0", HEADS, located=True)
+SPECS = [*map(BlockSpec.of, RETIRED), *(spec for params in PARAMS for spec in feature_set("full", params).blocks)]
+NAMES = tuple(dict.fromkeys(name for spec in SPECS for name in spec.names))
 
 
 def test_every_value_of_both_profiles_has_a_sentence() -> None:
     assert set(feature_set("fast").names) < set(NAMES)
-    assert {block_of(name) for name in NAMES} == set(PROFILES["full"])
+    assert {block_of(name) for name in NAMES} == {*PROFILES["full"], *RETIRED, "embedding.map"}
     for name, cell in zip(NAMES, cells_of(NAMES), strict=True):
         for value, amount in ((1.0, 0.5), (-1.0, -0.5)):
             said = say(name, value, amount, cell)
@@ -58,6 +62,10 @@ def test_no_name_has_two_templates() -> None:
          "How often the noise of neighbouring pixels runs -- - 0 ++ speaks for real."),
         ("embedding.logit.value", 2.0, 1.0,
          "The neural network's own judgement leans towards fake, which speaks for fake."),
+        ("embedding.logit.forged", -2.0, 1.0,
+         "The neural network's judgement by forgeries made for training leans towards real, which speaks for fake."),
+        ("embedding.map.value.r5c3", 2.0, 1.0,
+         "What the neural network sees in the middle at the height of the mouth looks forged, which speaks for fake."),
     ],
 )  # fmt: skip
 def test_sentences_say_what_the_value_says(name: str, value: float, amount: float, said: str) -> None:

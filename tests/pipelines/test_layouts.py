@@ -66,12 +66,13 @@ def test_a_damaged_parquet_table_is_named(tmp_path: Path) -> None:
 
 
 def test_a_table_may_say_more(tmp_path: Path) -> None:
-    columns = ["path", "label", "source", "split", "original_width", "original_height", "origins"]
-    rows = [["a.jpg", "real", "A", "Test", "90", "80", "x|y"], ["b.jpg", "fake", "", "", "90", "", ""]]
+    columns = ["path", "label", "source", "split", "original_width", "original_height", "origins", "mask"]
+    rows = [["a.jpg", "real", "A", "Test", "90", "80", "x|y", ""], ["b.jpg", "fake", "", "", "90", "", "", "m/b.png"]]
     first, second = read_dataset([table(tmp_path / "list.csv", columns, *rows)])
     assert (first.source, first.own_split, first.original_size, first.origins) == ("A", "test", (90, 80), ("x", "y"))
     assert (second.source, second.own_split, second.original_size, second.origins) == ("list", "", None, ())
     assert first.split == split_of("a.jpg")
+    assert (first.mask, second.mask) == ("", str(tmp_path / "m" / "b.png"))
 
 
 def test_deepfake_faces_tell_the_size_before_resizing(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_how_faces_were_found_is_recorded_and_told(bundle: Path, tmp_path: Path)
     store.write_manifest(columns)
     keys = [(digest, "") for digest in columns["sha256"]]
     store.write_shard(toy.toy_set(), keys, toy.vectors(columns["label"]), faces="framing/7")
-    manifest, whole = run(store.root, tmp_path / "out"), load(bundle).manifest
+    manifest, whole = run(tmp_path / "cache", tmp_path / "out"), load(bundle).manifest
     assert (manifest["training"]["faces"], whole["training"]["faces"]) == ("framing/7", "off")
     assert manifest["training"]["data_digest"] == whole["training"]["data_digest"]
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
