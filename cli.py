@@ -31,6 +31,7 @@ from pipelines.console import (
     Scheduler,
     ShardTimeout,
     Status,
+    Without,
     command,
     run_app,
 )
@@ -143,6 +144,7 @@ def train(
     cache: Annotated[str, typer.Argument(metavar="CACHE", help="A feature store.")],
     out: Annotated[str, typer.Option(metavar="BUNDLE", help="The folder to write the detector to.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What the detector is called.")] = None,
+    without: Without = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same cache and seed give the same detector.")] = 0,
 ) -> int:
     """Fit, calibrate and test a detector on cached features."""
@@ -154,6 +156,7 @@ def train(
             cache,
             out,
             name=name,
+            without=without or (),
             seed=seed,
             threads=run.jobs or 0,
             progress=lambda done, total, _: progress(done, total),
@@ -172,10 +175,7 @@ def train_network(
     init: Annotated[
         str | None, typer.Option(metavar="BUNDLE|CHECKPOINT", help="Go on from this network, not from ImageNet's.")
     ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="Leave out fakes: found, forged, or a family such as forged.swap; repeats."),
-    ] = None,
+    without: Without = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of batches, augmentation and dropout.")] = 0,
     real: Real = None,
     fake: Fake = None,

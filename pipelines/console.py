@@ -33,6 +33,7 @@ __all__ = [
     "Scheduler",
     "ShardTimeout",
     "Status",
+    "Without",
     "command",
     "run_app",
 ]
@@ -48,6 +49,12 @@ Real = Annotated[list[str] | None, typer.Option("--real", metavar="NAME", help="
 
 Fake = Annotated[list[str] | None, typer.Option("--fake", metavar="NAME", help="A folder name that means fake.")]
 """Folder names that mean fake."""
+
+Without = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND", help="Leave out fakes: found, forged, or a family such as forged.swap; repeats."),
+]
+"""Kinds of fakes that are not learnt from."""
 
 Datasets = Annotated[
     list[str], typer.Argument(metavar="DATASET", help="Folders, zips, CSV or Parquet tables; several are read as one.")

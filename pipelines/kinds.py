@@ -12,7 +12,18 @@ from features.architecture import PLAIN
 from features.errors import UnknownNameError
 from pipelines.dataset import Sample
 
-__all__ = ["FORGED", "FOUND", "HEADS", "family_of", "head_of", "heads_of", "leave_out", "lesson_of", "lessons"]
+__all__ = [
+    "FORGED",
+    "FOUND",
+    "HEADS",
+    "chosen",
+    "family_of",
+    "head_of",
+    "heads_of",
+    "leave_out",
+    "lesson_of",
+    "lessons",
+]
 
 (FOUND,) = PLAIN
 FORGED: Final = "forged"
@@ -23,15 +34,12 @@ HEADS: Final = (FOUND, FORGED)
 
 def head_of(sample: Sample) -> str:
     """Name the head that learns a fake; empty for a real image."""
-    if not sample.label:
-        return ""
-    return FORGED if sample.kind.startswith(f"{FORGED}.") else FOUND
+    return _head_and_family(sample.kind)[0] if sample.label else ""
 
 
 def family_of(sample: Sample) -> str:
     """Name the family of a fake, `found` or `forged.FAMILY`; empty for a real image."""
-    head = head_of(sample)
-    return sample.kind if head == FORGED else head
+    return _head_and_family(sample.kind)[1] if sample.label else ""
 
 
 def heads_of(samples: Sequence[Sample]) -> tuple[str, ...]:
@@ -54,16 +62,41 @@ def lesson_of(sample: Sample, table: Mapping[str, tuple[str, ...]]) -> tuple[str
 
 
 def leave_out(samples: Sequence[Sample], kinds: Sequence[str]) -> list[Sample]:
-    """Leave out the fakes of some kinds: `found`, `forged`, a family or any other kind that the data name.
+    """Leave out the fakes of some kinds; raises as `chosen` does."""
+    labels, own, sources = ([getattr(one, name) for one in samples] for name in ("label", "kind", "source"))
+    left = chosen(labels, own, sources, kinds)
+    return [sample for sample, gone in zip(samples, left, strict=True) if not gone]
+
+
+def chosen(labels: Sequence[int], own: Sequence[str], sources: Sequence[str], kinds: Sequence[str]) -> list[bool]:
+    """Tell which images to leave out with the fakes of some kinds: these, and the reals of a data set that loses all.
+
+    Such reals would stand beside the forgeries of other data sets alone, and differ from them in how they were saved.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        1 for fakes.
+    own, sources : sequence of str
+        The kind of each image, as its data set names it, and the data set.
+    kinds : sequence of str
+        `found`, `forged`, a family such as `forged.swap` or any other kind that the data name.
 
     Raises
     ------
     UnknownNameError
         There are no such fakes.
     """
-    names = [{head_of(sample), family_of(sample), sample.kind} if sample.label else set() for sample in samples]
+    names = [{*_head_and_family(kind), kind} if label else set() for label, kind in zip(labels, own, strict=True)]
     known = sorted(set().union(*names) - {""})
     for kind in kinds:
         if kind not in known:
             raise UnknownNameError("kind", kind, known)
-    return [sample for sample, own in zip(samples, names, strict=True) if own.isdisjoint(kinds)]
+    gone = [not found.isdisjoint(kinds) for found in names]
+    had = {source for source, label in zip(sources, labels, strict=True) if label}
+    kept = {source for source, label, left in zip(sources, labels, gone, strict=True) if label and not left}
+    return [left or source in had - kept for left, source in zip(gone, sources, strict=True)]
+
+
+def _head_and_family(kind: str) -> tuple[str, str]:
+    return (FORGED, kind) if kind.startswith(f"{FORGED}.") else (FOUND, FOUND)

@@ -39,6 +39,7 @@ def train(
     out: str | os.PathLike[str],
     *,
     name: str | None = None,
+    without: Sequence[str] = (),
     seed: int = 0,
     params: BoosterParams | None = None,
     threads: int = 0,
@@ -59,6 +60,8 @@ def train(
         The folder of the bundle; a bundle that is there is replaced.
     name : str
         What the detector is called; the store's profile where None.
+    without : sequence of str
+        The kinds of fakes that are left out: `found`, `forged` or a family such as `forged.swap`.
     seed : int
         Of the fit and of the bootstrap. The same store, seed, parameters and libraries give the same bundle.
     params : BoosterParams
@@ -80,13 +83,15 @@ def train(
     DatasetError
         A part of the split lacks a class, `extract` has not finished, or the network did not hold back the groups that
         this version fits.
+    UnknownNameError
+        There are no fakes of a kind that is to be left out.
     StoreError, OutputError, BundleError
         The store cannot be read, the bundle not be written, or the store's network not be read.
     """
     store = FeatureStore(cache)
     weights = _read_network(store)
-    data, names = read_data(store), store.feature_set.names
-    task = _Fit(store, data, params or BoosterParams(), seed, threads, progress)
+    data, names = read_data(store, without), store.feature_set.names
+    task = _Fit(store, data, tuple(without), params or BoosterParams(), seed, threads, progress)
     grown = task.fused() if weights else task.plain()
     onnx = to_onnx(grown.fitted.text)
     trees = Trees(onnx)
@@ -147,6 +152,7 @@ class _Fit:
 
     store: FeatureStore
     data: Data
+    without: tuple[str, ...]
     params: BoosterParams
     seed: int
     threads: int
@@ -160,7 +166,7 @@ class _Fit:
     def fused(self) -> _Grown:
         """Fit a booster in two stages: on what the network learnt from, then on what was held back from it."""
         train, validation = self.data.part("train"), self.data.part("validation")
-        learnt = read_learnt(self.store)
+        learnt = read_learnt(self.store, self.without)
         names = self.store.feature_set.names
         fused = fuse(learnt.part("train"), train, validation, names, logits_of(self.store.feature_set), **self._how)
         record = {
@@ -213,6 +219,7 @@ def _record(data: Data, faces: str, task: _Fit, grown: _Grown) -> dict[str, Any]
         "variants": data.variants,
         "groups": data.groups,
         "left_out": dict(data.left_out),
+        **({"without": list(task.without)} if task.without else {}),
         "priors": {"training_fake": counts["train"]["fake"] / sum(counts["train"].values()), "calibrated_fake": 0.5},
         "params": asdict(task.params),
         "seed": task.seed,

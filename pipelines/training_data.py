@@ -15,6 +15,7 @@ from features.profiles import forensic
 from features.store import FeatureStore
 from models.booster import Part
 from pipelines.dataset import LABELS, SPLITS, held_back
+from pipelines.kinds import chosen
 
 if TYPE_CHECKING:
     import pandas
@@ -83,29 +84,32 @@ class Data:
         return hashlib.sha256(json.dumps(table).encode()).hexdigest()
 
 
-def read_data(store: FeatureStore) -> Data:
+def read_data(store: FeatureStore, without: Sequence[str] = ()) -> Data:
     """Read what a booster may be fitted and judged on.
 
     Each image is there once, whatever the number of paths it was found under; variants serve training only. Where a
-    network measured some features, the training part holds only groups that were held back from it.
+    network measured some features, the training part holds only groups that were held back from it. Fakes of the kinds
+    `without` are left out of every part, as `pipelines.kinds` has it.
 
     Raises
     ------
+    UnknownNameError
+        There are no fakes of a kind that is to be left out.
     DatasetError
         `extract` has not finished, or a part lacks a class.
     StoreError
         The store cannot be read.
     """
     network = network_of(store.feature_set) is not None
-    data = _read(store, None, lambda learnt: ~learnt if network else learnt | True)
+    data = _read(store, None, lambda learnt: ~learnt if network else learnt | True, without)
     for split in SPLITS:
         _require_both_classes(store, data, split)
     return data
 
 
-def read_learnt(store: FeatureStore) -> Data:
-    """Read the forensic features of what the network of a store may have learnt from; raises as `read_data` does."""
-    data = _read(store, forensic(store.feature_set).names, lambda learnt: learnt)
+def read_learnt(store: FeatureStore, without: Sequence[str] = ()) -> Data:
+    """Read the forensic features of what the network of a store may have learnt from, as `read_data` does."""
+    data = _read(store, forensic(store.feature_set).names, lambda learnt: learnt, without)
     _require_both_classes(store, data, "train", " for the forensic trees")
     return data
 
@@ -120,12 +124,15 @@ def _require_both_classes(store: FeatureStore, data: Data, split: str, purpose: 
 
 
 def _read(
-    store: FeatureStore, names: Sequence[str] | None, choose: Callable[["pandas.Series[bool]"], "pandas.Series[bool]"]
+    store: FeatureStore,
+    names: Sequence[str] | None,
+    choose: Callable[["pandas.Series[bool]"], "pandas.Series[bool]"],
+    without: Sequence[str],
 ) -> Data:
     """Join features and manifest, where `choose` says so of an image that a network may have learnt from."""
     import pandas
 
-    images, left_out = _images(store)
+    images, left_out = _images(store, without)
     learnt = (images["split"] == "train") & ~images["group"].fillna("").map(held_back).astype(bool)
     images = images[choose(learnt)]
     features = store.load(names)
@@ -138,15 +145,19 @@ def _read(
     return Data(rows[used].reset_index(drop=True).astype({"label": int}), values, left_out)
 
 
-def _images(store: FeatureStore) -> tuple["pandas.DataFrame", dict[str, int]]:
+def _images(store: FeatureStore, without: Sequence[str]) -> tuple["pandas.DataFrame", dict[str, int]]:
     """List the images of a manifest, each once, by sha256; count what is left out, by reason."""
     manifest = store.manifest()
     sound = manifest[manifest["error"].fillna("") == ""].sort_values("path")
     torn = sound.groupby("sha256")["label"].transform("nunique") > 1
-    images = sound[~torn].drop_duplicates("sha256").set_index("sha256")
+    single = sound[~torn].drop_duplicates("sha256").set_index("sha256")
+    columns = (single[name].fillna("").tolist() for name in ("label", "kind", "source"))
+    unwanted = chosen(*columns, without)
+    images = single[~np.array(unwanted, bool)]
     left_out = {
         "failed": len(manifest) - len(sound),
         "labelled_both": int(torn.sum()),
-        "repeated": len(sound) - int(torn.sum()) - len(images),
+        "repeated": len(sound) - int(torn.sum()) - len(single),
+        **({"kinds": sum(unwanted)} if without else {}),
     }
     return images, left_out

@@ -59,3 +59,12 @@ def test_kinds_are_left_out(kinds: tuple[str, ...], left: list[Sample]) -> None:
 def test_a_kind_that_is_not_there(kind: str, meant: str) -> None:
     with pytest.raises(UnknownNameError, match=f"no kind '{kind}'.*{meant}"):
         leave_out(ALL, [kind])
+
+
+def test_the_reals_of_a_data_set_that_loses_all_its_fakes_are_left_out_too() -> None:
+    table = [replace(one, source=source) for one, source in zip(ALL, ("a", "a", "a", "b", "b"), strict=True)]
+    twin, alone = replace(REAL, source="b"), replace(REAL, source="c")
+    everything = [*table, twin, alone]
+    assert leave_out(everything, ["found"]) == [*table[3:], twin, alone]
+    assert leave_out(everything, ["forged"]) == [*table[:3], alone]
+    assert leave_out(everything, ["forged.swap"]) == [*table[:3], table[4], twin, alone]

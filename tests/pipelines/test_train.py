@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.errors import DatasetError, OutputError, StoreError
+from features.errors import DatasetError, OutputError, StoreError, UnknownNameError
 from features.store import FeatureStore
 from models.booster import BoosterParams
 from models.bundle import load, verify
@@ -170,6 +170,20 @@ def test_images_found_twice_count_once_and_those_of_two_labels_not_at_all(tmp_pa
     training = retrain(tmp_path, columns)["training"]
     assert training["left_out"] == {"failed": 0, "labelled_both": 2, "repeated": 1}
     assert sum(training["sources"].values()) == toy.ROWS - 1
+
+
+def test_kinds_of_fakes_are_left_out_of_every_part(tmp_path: Path) -> None:
+    columns = toy.table()
+    swaps = range(2, toy.ROWS, 3)
+    for row in swaps:
+        columns["kind"][row] = "forged.swap"
+    cache = toy.fill(tmp_path / "cache", columns)
+    training = run(cache, tmp_path / "out", without=["forged.swap"])["training"]
+    assert training["without"] == ["forged.swap"]
+    assert training["left_out"] == {"failed": 0, "labelled_both": 0, "repeated": 0, "kinds": len(swaps)}
+    assert training["rows"]["test"]["real"] == training["rows"]["test"]["fake"]
+    with pytest.raises(UnknownNameError, match=r"no kind 'forged\.swop'.*'forged\.swap'"):
+        run(cache, tmp_path / "out", without=["forged.swop"])
 
 
 def test_perturbed_variants_serve_training_only(cache: Path, bundle: Path, tmp_path: Path) -> None:
