@@ -18,7 +18,7 @@ from benchmarks import ablation, fusion
 from benchmarks.stages import NETWORK, Stages
 from features import device, spec
 from features.device import Device
-from features.embedding import LOGIT, network_of, open_network
+from features.embedding import network_of, open_network
 from features.errors import BundleError, DatasetError, FeatureMismatchError, StoreError
 from features.frame import Frame
 from features.profiles import feature_set, forensic
@@ -245,8 +245,8 @@ def test_a_score_is_the_start_and_what_lightgbm_makes_of_its_text(bundle: Path, 
     detector, values = load(bundle), FeatureStore(cache).load().values
     start = detector.start
     assert start is not None
-    assert start.names == (LOGIT,)
-    logits = values[:, detector.feature_set.names.index(LOGIT)].astype(np.float64)
+    assert start.names == ("embedding.logit.value",)
+    logits = values[:, detector.feature_set.names.index("embedding.logit.value")].astype(np.float64)
     trees = lightgbm.Booster(model_str=(bundle / "booster.txt").read_text()).predict(values, raw_score=True)
     expected = trees + start.weights[0] * (logits - start.means[0])
     np.testing.assert_allclose(detector.scores(values), expected, rtol=0, atol=1e-5)
