@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.record import make_parser, write
-from features.embedding import voices_of
+from features.embedding import logits_of
 from features.errors import BundleError
 from features.store import FeatureStore
 from models.booster import BoosterParams, fit
@@ -68,7 +68,7 @@ def measure(path: Path, cache: Path, *, params: BoosterParams = SINGLE, resample
     names = store.feature_set.names
     single = fit(data.part("train"), data.part("validation"), names, params=params)
     ways = {
-        "network alone": part.values[:, names.index(voices_of(store.feature_set)[0][0])].astype(np.float64),
+        "network alone": part.values[:, names.index(logits_of(store.feature_set)[0])].astype(np.float64),
         **_stages(path, bundle.manifest["training"]["stages"][0], bundle, part.values),
         "one booster, one stage": Trees(to_onnx(single.text)).scores(part.values).astype(np.float64),
         "two stages": bundle.scores(part.values).astype(np.float64),

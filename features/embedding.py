@@ -22,17 +22,16 @@ __all__ = [
     "embedding_logit",
     "embedding_map",
     "embedding_stages",
+    "logits_of",
     "network_of",
     "network_params",
     "open_network",
-    "voices_of",
 ]
 
 _GPU_BATCH: Final = 32  # fixed, since a GPU's kernels are chosen by the size of the batch
 _NONE: Final[dict[str, Any]] = {"network": "", "architecture": "lite0", "preprocessing": PREPROCESSING.to_json()}
 _OPTIONAL: Final = ("heads", "located")  # parameters: the heads where there are several; True where it is located
 _LOGIT: Final = "embedding.logit"
-_MAP: Final = "embedding.map"
 _OUTPUTS: Final = ("logit", "pooled", "map")  # the last only of located networks
 
 Outputs = Mapping[str, Values]
@@ -65,13 +64,9 @@ def network_of(features: FeatureSet) -> str | None:
     return next((str(spec.params["network"]) for spec in features.blocks if spec.batched), None)
 
 
-def voices_of(features: FeatureSet) -> tuple[tuple[str, ...], ...]:
-    """Name the features that say what a network itself concludes, each voice the mean of some; none without a network.
-
-    The logit of each head is one, and the map is one together.
-    """
-    named = {spec.name: tuple(spec.names) for spec in features.blocks}
-    return (*((name,) for name in named.get(_LOGIT, ())), *([named[_MAP]] if _MAP in named else []))
+def logits_of(features: FeatureSet) -> tuple[str, ...]:
+    """Name the features that are a network's own scores, one a head; none where it measures without a network."""
+    return tuple(name for spec in features.blocks if spec.name == _LOGIT for name in spec.names)
 
 
 @block(
@@ -111,7 +106,7 @@ def embedding_logit(frames: tuple[Frame, ...], params: Params, session: Session)
 
 
 @block(
-    _MAP,
+    "embedding.map",
     version=1,
     names=lambda params: located_names(),
     batched=True,

@@ -2,14 +2,12 @@
 
 The network's logits and forensic measurements err on different images, and each judges best what it did not learn
 from. So the booster grows in two stages over one vector: forensic trees from the groups that the network learnt from,
-which are many; then, starting from the network's conclusions and these trees, trees over all features from the groups
-that were held back from both. A network that says where a face was forged speaks by that too: the mean of its map
-weighs in, and each cell has its share of it.
+which are many; then, starting from the network's logits and these trees, trees over all features from the groups that
+were held back from both.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -40,7 +38,7 @@ class Fused:
     fitted : Fitted
         The trees of both, and their AUC, the start included, on validation.
     start : Start
-        The share of the network's conclusions.
+        The share of the network's logits.
     stages : (int, int)
         The trees of each stage.
     """
@@ -55,7 +53,7 @@ def fuse(
     held: Part,
     validation: Part,
     names: Sequence[str],
-    voices: Sequence[Sequence[str]],
+    logits: Sequence[str],
     *,
     params: BoosterParams | None = None,
     further: BoosterParams = FURTHER,
@@ -73,8 +71,8 @@ def fuse(
         What it did not: (m, d) float32 rows.
     names : sequence of str
         The names of all d features.
-    voices : sequence of sequence of str
-        Those that are the network's own conclusions: the mean of each of these starts the score with a weight.
+    logits : sequence of str
+        Those that are the network's own scores.
     params, further : BoosterParams
         Of the first and second stage.
     seed, threads, progress
@@ -89,7 +87,7 @@ def fuse(
     forensic = replace(validation, values=np.ascontiguousarray(validation.values[:, :width]))
     first = fit(learnt, forensic, names[:width], params=params, seed=seed, threads=threads, progress=progress)
     trees = Trees(to_onnx(first.text))
-    start, factor, offset = _weigh(trees, width, held, names, voices)
+    start, factor, offset = _weigh(trees, width, held, names, logits)
 
     def started(part: Part) -> Part:
         scores = trees.scores(part.values[:, :width]).astype(np.float64)
@@ -104,20 +102,15 @@ def fuse(
 
 
 def _weigh(
-    trees: Trees, width: int, held: Part, names: Sequence[str], voices: Sequence[Sequence[str]]
+    trees: Trees, width: int, held: Part, names: Sequence[str], logits: Sequence[str]
 ) -> tuple[Start, float, float]:
-    """Weigh voices and forensic trees by logistic regression: the start, the trees' factor, never below 0, the rest."""
+    """Weigh logits and forensic trees by logistic regression: the start, the trees' factor, never below 0, the rest."""
     from sklearn.linear_model import LogisticRegression
 
     scores = trees.scores(held.values[:, :width]).astype(np.float64)
-    given = [held.values[:, [names.index(name) for name in voice]].astype(np.float64) for voice in voices]
-    means = [columns.mean(axis=0) for columns in given]
-    said = [(columns - mean).mean(axis=1) for columns, mean in zip(given, means, strict=True)]
-    model = LogisticRegression().fit(np.column_stack([*said, scores]), held.labels, held.weights)
+    given = held.values[:, [names.index(logit) for logit in logits]].astype(np.float64)
+    means = given.mean(axis=0)
+    model = LogisticRegression().fit(np.column_stack([given - means, scores]), held.labels, held.weights)
     *weights, factor = model.coef_[0].tolist()
-    start = Start(
-        tuple(chain.from_iterable(voices)),
-        tuple(weight / len(voice) for weight, voice in zip(weights, voices, strict=True) for _ in voice),
-        tuple(np.concatenate(means).tolist()),
-    )
+    start = Start(tuple(logits), tuple(weights), tuple(means.tolist()))
     return start, max(factor, 0.0), float(model.intercept_[0])

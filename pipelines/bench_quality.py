@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.embedding import network_of, voices_of
+from features.embedding import logits_of, network_of
 from features.errors import DatasetError
 from features.frame import Frame
 from models.bundle import NETWORK_ONNX, resolve
@@ -191,8 +191,8 @@ def _judge_chunk(model: str, paths: Sequence[str]) -> Floats:
     """Give each image's probability and its logit of the network's first head, NaN without a network; (n, 2)."""
     bundle = load_detector(model, "off").bundle
     values = bundle.measure([Frame.load(path) for path in paths])
-    voices, names = voices_of(bundle.feature_set), bundle.feature_set.names
-    logits = values[:, names.index(voices[0][0])] if voices else np.full(len(paths), np.nan)
+    heads, names = logits_of(bundle.feature_set), bundle.feature_set.names
+    logits = values[:, names.index(heads[0])] if heads else np.full(len(paths), np.nan)
     return np.stack([bundle.probability(values), logits.astype(np.float64)], axis=1)
 
 

@@ -12,7 +12,7 @@ from torch.backends import cudnn
 from features import device, embedding
 from features.decode import Pixels
 from features.device import Device
-from features.embedding import voices_of, network_of, network_params, open_network
+from features.embedding import logits_of, network_of, network_params, open_network
 from features.errors import BundleError, DeviceError, FeatureMismatchError, MissingExtraError, UnknownNameError
 from features.frame import Frame
 from features.network import normalise, pool
@@ -139,10 +139,8 @@ def test_only_a_located_network_is_asked_for_its_map() -> None:
     plain, whole = (feature_set("full", params) for params in (PARAMS, OWN))
     assert "embedding.map" not in {spec.name for spec in plain.blocks}
     assert whole.names[-51:-48] == ("embedding.logit.found", "embedding.logit.forged", "embedding.map.value.r0c0")
-    assert (voices_of(feature_set("fast")), voices_of(plain)) == ((), (("embedding.logit.value",),))
-    found, forged, located = voices_of(whole)
-    assert (found, forged) == (("embedding.logit.found",), ("embedding.logit.forged",))
-    assert located == whole.names[-49:]
+    assert (logits_of(feature_set("fast")), logits_of(plain)) == ((), ("embedding.logit.value",))
+    assert logits_of(whole) == ("embedding.logit.found", "embedding.logit.forged")
     assert FeatureSet.from_json(whole.to_json()) == whole
     assert not {"heads", "located"} & {key for spec in plain.blocks for key in spec.params}
     assert network_params(LOCATED, "lite0", ("forged",)).keys() == PARAMS.keys()  # one head needs no name

@@ -31,7 +31,7 @@ def rows(number: int, seed: int, *, knows: bool = False) -> Part:
 def fused() -> Fused:
     learnt = rows(1500, 1, knows=True)
     forensic = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels)
-    return fuse(forensic, rows(700, 2), rows(500, 3), NAMES, ((LOGIT,),), params=QUICK, further=QUICK, threads=1)
+    return fuse(forensic, rows(700, 2), rows(500, 3), NAMES, (LOGIT,), params=QUICK, further=QUICK, threads=1)
 
 
 def auc(part: Part, scores: np.typing.NDArray[np.floating]) -> float:
@@ -85,7 +85,7 @@ def test_a_logit_that_knows_too_much_of_what_it_learnt_from_gains_no_weight_by_i
 def test_forensic_trees_that_mislead_get_no_weight() -> None:
     learnt = rows(800, 6)
     against = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), 1 - learnt.labels)
-    found = fuse(against, rows(700, 2), rows(500, 3), NAMES, ((LOGIT,),), params=QUICK, further=QUICK, threads=1)
+    found = fuse(against, rows(700, 2), rows(500, 3), NAMES, (LOGIT,), params=QUICK, further=QUICK, threads=1)
     booster = lightgbm.Booster(model_str=found.fitted.text)
     begun = np.asarray(booster.predict(rows(20, 4).values, raw_score=True, num_iteration=found.stages[0]))
     assert begun.tolist() == [0.0] * 20
@@ -94,21 +94,10 @@ def test_forensic_trees_that_mislead_get_no_weight() -> None:
 def test_several_logits_are_weighed_each_for_itself() -> None:
     learnt = rows(1500, 1)
     forensic = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels)
-    logits = tuple((name,) for name in NAMES[-2:])
+    logits = tuple(NAMES[-2:])
     found = fuse(forensic, rows(700, 2), rows(500, 3), NAMES, logits, params=QUICK, further=QUICK, threads=1)
-    assert found.start.names == tuple(NAMES[-2:])
+    assert found.start.names == logits
     assert min(found.start.weights) > 0
     strange = rows(3000, 5)
     start = found.start.terms(strange.values, NAMES)
     assert auc(strange, start.sum(axis=1)) > max(auc(strange, column) for column in start.T)
-
-
-def test_a_voice_of_several_features_weighs_by_their_mean() -> None:
-    learnt, held = rows(800, 6), rows(700, 2)
-    forensic = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels)
-    voices = ((LOGIT,), tuple(NAMES[FORENSIC + 1 : -1]))
-    start = fuse(forensic, held, rows(500, 3), NAMES, voices, params=QUICK, further=QUICK, threads=1).start
-    assert start.names == (LOGIT, *NAMES[FORENSIC + 1 : -1])
-    assert start.weights[1] == start.weights[2] > 0
-    columns = [NAMES.index(name) for name in start.names]
-    np.testing.assert_allclose(start.means, held.values[:, columns].astype(float).mean(axis=0), rtol=1e-9)

@@ -182,3 +182,19 @@ def test_paint_tints_by_sign_and_leaves_the_rest() -> None:
     assert (made[0, 1] == 128).all()
     assert (paint(grey, np.zeros((4, 4)), 0.0) == grey).all()
     assert explain_map.SIDE % explain_map.ROWS == 0
+
+
+def test_what_the_logits_say_lies_where_the_network_saw_a_forgery() -> None:
+    names = profiles.feature_set("full", network_params(b"network", "lite0", ("found", "forged"), located=True)).names
+    values, amounts = np.zeros(len(names), np.float32), np.zeros(len(names))
+    cells = [at for at, name in enumerate(names) if name.startswith("embedding.map.")]
+    values[cells] = -30
+    values[names.index("embedding.map.value.r2c5")] = 30
+    found, forged = (names.index(f"embedding.logit.{head}") for head in ("found", "forged"))
+    amounts[found], amounts[forged] = 2.0, -1.2
+    laid = lay_out(Contributions(names, values, amounts, base=0.0))
+    assert laid.sum() == pytest.approx(0.8)
+    assert laid[16:24, 40:48].sum() == pytest.approx(2.0)
+    assert laid[:8, :8].sum() == pytest.approx(-1.2 / 48)
+    amounts[names.index("color.global.mean.y")] = 0.8
+    assert placed_share(Contributions(names, values, amounts, base=0.0)) == pytest.approx(0.8)
