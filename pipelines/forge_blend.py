@@ -11,7 +11,7 @@ import numpy as np
 
 from features.decode import Pixels
 from features.perturb import blur, jpeg, log_uniform, rescale, tone
-from pipelines.forge_masks import blend, draw_region, region, soften
+from pipelines.forge_masks import blend, draw_region, soften
 from pipelines.forge_parts import Forged, Portrait, Value
 
 __all__ = ["self_blend"]
@@ -30,7 +30,7 @@ _STEPPED = 0.8  # share of sources whose frequencies change, where the target's 
 
 
 def self_blend(target: Portrait, donor: Portrait | None, rng: np.random.Generator) -> Forged:
-    """Blend a region of a face with a copy of it whose place, colour and frequencies were changed.
+    """Blend a region of a face, or any patch, with a copy of it whose place, colour and frequencies were changed.
 
     Where the target was degraded, the copy is of what it was before: a sharp face in a poorer picture.
 
@@ -53,8 +53,8 @@ def self_blend(target: Portrait, donor: Portrait | None, rng: np.random.Generato
     K. Shiohara, T. Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022,
     doi:10.1109/CVPR52688.2022.01816
     """
-    name = draw_region(rng)
-    mask, softening = soften(region(target, name), rng)
+    name, outline = draw_region(target, rng)
+    mask, softening = soften(outline, rng)
     source, changes = _changed(target, rng)
     ratio = 1.0 if rng.random() < _WHOLE else float(rng.uniform(*_RATIO))
     mask = mask * np.float32(ratio)

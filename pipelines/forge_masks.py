@@ -14,10 +14,13 @@ from features.errors import UnknownNameError
 from features.frame import WORKING_SIZE
 from pipelines.forge_parts import Mask, Portrait, Value
 
-__all__ = ["REGIONS", "blend", "draw_region", "region", "soften"]
+__all__ = ["PATCH", "REGIONS", "blend", "draw_region", "patch", "region", "soften"]
 
 REGIONS: Final = ("face", "inner", "lower", "mouth", "eyes", "nose")
 """The regions of a face that a forgery may change."""
+
+PATCH: Final = "patch"
+"""Anywhere, whatever is there: what a forgery of no face in particular changes."""
 
 # Indices of MediaPipe's face mesh whose convex hull is the region.
 _OVAL = (
@@ -46,13 +49,17 @@ _ELLIPSES: Final[Mapping[str, tuple[float, float, float, float]]] = {  # centre 
     "nose": (0.5, 0.48, 0.14, 0.16),
 }
 _SHARES: Final[Mapping[str, float]] = {
-    "face": 0.45,
-    "inner": 0.18,
-    "lower": 0.12,
-    "mouth": 0.10,
-    "eyes": 0.10,
-    "nose": 0.05,
+    "face": 0.34,
+    "inner": 0.14,
+    "lower": 0.10,
+    "mouth": 0.07,
+    "eyes": 0.07,
+    "nose": 0.04,
+    PATCH: 0.24,
 }
+_SIDES = (0.12, 0.5)  # of a patch, in sides of the picture
+_CORNERS, _ROUND = (4, 7), 36  # corners of a patch that is no ellipse, and of one that is
+_UNEVEN = 0.35  # most by which a corner is off, in steps from one to the next
 _CELLS = (3, 8)  # of the random field, a side
 _BENT = 0.04  # most displacement, in sides of the mask
 _ERODED = 8.0  # most pixels at the working size
@@ -61,9 +68,23 @@ _MOST_ERODED, _MOST_BLURRED = 0.25, 0.4  # in radii of the region: a mouth must 
 _LEAST = 1 / 255  # weights below show in no file
 
 
-def draw_region(rng: np.random.Generator) -> str:
-    """Draw the name of a region, the whole face most often."""
-    return str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
+def draw_region(portrait: Portrait, rng: np.random.Generator) -> tuple[str, Mask]:
+    """Draw a region of a face, the whole of it most often, or a patch: its name, and (H, W) float32, 0 or 1."""
+    name = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
+    return name, patch(portrait.bgr.shape[:2], rng) if name == PATCH else region(portrait, name)
+
+
+def patch(shape: tuple[int, ...], rng: np.random.Generator) -> Mask:
+    """Fill an ellipse or a polygon, turned anyhow, whose middle is anywhere: (H, W) float32, 0 or 1."""
+    height, width = shape
+    axes, middle = rng.uniform(*_SIDES, 2) * min(shape) / 2, rng.uniform(0, (width, height))
+    count, uneven = (_ROUND, 0.0) if rng.random() < 0.5 else (int(rng.integers(*_CORNERS, endpoint=True)), _UNEVEN)
+    angles = (np.arange(count) + rng.uniform(-uneven, uneven, count)) * 2 * math.pi / count
+    cos, sin = math.cos(turned := rng.uniform(0, math.pi)), math.sin(turned)
+    outline, spin = np.column_stack([np.cos(angles), np.sin(angles)]) * axes, np.array([[cos, sin], [-sin, cos]])
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [np.rint(outline @ spin + middle).astype(np.int32)], 1)
+    return mask.astype(np.float32)
 
 
 def region(portrait: Portrait, name: str) -> Mask:

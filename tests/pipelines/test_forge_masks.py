@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.errors import UnknownNameError
-from pipelines.forge_masks import REGIONS, blend, draw_region, region, soften
+from pipelines.forge_masks import PATCH, REGIONS, blend, draw_region, patch, region, soften
 from pipelines.forge_parts import Mask, Portrait
 from pipelines.forge_portrait import find_portrait
 from tests.faces import head
@@ -64,11 +64,30 @@ def test_an_unknown_region_is_refused(portrait: Portrait) -> None:
         region(portrait, "mouht")
 
 
-def test_the_whole_face_is_drawn_most_often() -> None:
+def test_the_whole_face_is_drawn_most_often(face: Portrait) -> None:
     rng = np.random.default_rng(0)
-    counts = Counter(draw_region(rng) for _ in range(500))
-    assert set(counts) == set(REGIONS)
+    drawn = [draw_region(face, rng) for _ in range(500)]
+    counts = Counter(name for name, _ in drawn)
+    assert set(counts) == {*REGIONS, PATCH}
     assert counts.most_common(1)[0][0] == "face"
+    assert all((mask == region(face, name)).all() for name, mask in drawn if name != PATCH)
+
+
+def test_patches_lie_anywhere_and_are_of_all_sizes() -> None:
+    rng = np.random.default_rng(0)
+    masks = np.stack([patch((200, 300), rng) for _ in range(400)])
+    assert masks.dtype == np.float32
+    assert set(np.unique(masks)) == {0, 1}
+    areas, often = masks.mean(axis=(1, 2)), masks.mean(axis=0)
+    assert 0.001 < areas.min() < 0.02 < 0.08 < areas.max() < 0.17  # the largest ellipse covers pi / 4 * 100**2
+    assert often[:20, :20].mean() > often.max() / 5
+    assert often.min() > 0
+
+
+def test_a_patch_is_as_wide_as_it_is_large() -> None:
+    mask = patch((224, 224), np.random.default_rng(3))
+    rows, columns = np.nonzero(mask)
+    assert 0.06 * 224 < max(np.ptp(rows), np.ptp(columns)) <= 0.5 * 224 + 1
 
 
 @pytest.mark.parametrize("name", REGIONS)
