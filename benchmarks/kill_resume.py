@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.record import DATA, ROOT, make_parser, scratch, unpack, write
 from features.store import FeatureStore
 
-__all__ = ["compare", "main", "measure"]
+__all__ = ["compare", "finish", "kill", "main", "measure"]
 
 _SHARES = (0.05, 0.25)  # of the time of an uninterrupted run, between which a run is killed
 
@@ -59,14 +59,14 @@ def measure(sources: Sequence[str], *, images: int, kills: int, seed: int) -> di
         count = len(unpack(sources, images, folder / "images"))
         whole, killed = folder / "whole", folder / "killed"
         started = monotonic()
-        _finish(folder / "images", whole)
+        finish(folder / "images", whole)
         seconds = monotonic() - started
         history: list[dict[str, float]] = []
         while len(history) < kills:
             after = seconds * moments.uniform(*_SHARES)
-            if _kill(folder / "images", killed, after):
+            if kill(folder / "images", killed, after):
                 history.append({"after": after, "rows_kept": _rows_kept(killed)})
-        _finish(folder / "images", killed)
+        finish(folder / "images", killed)
         verdicts = compare(whole, killed)
     return {
         "images": count,
@@ -83,11 +83,12 @@ def _command(images: Path, store: Path) -> list[str]:
     return [sys.executable, "cli.py", "extract", str(images), "--out", str(store), "--quiet", "-o", os.devnull]
 
 
-def _finish(images: Path, store: Path) -> None:
+def finish(images: Path, store: Path) -> None:
+    """Extract to the end."""
     subprocess.run(_command(images, store), cwd=ROOT, check=True)
 
 
-def _kill(images: Path, store: Path, after: float) -> bool:
+def kill(images: Path, store: Path, after: float) -> bool:
     """Start `extract` in a process group of its own and kill the group; whether it was still alive then."""
     process = subprocess.Popen(_command(images, store), cwd=ROOT, start_new_session=True)
     try:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from features.errors import MissingExtraError
 
-__all__ = ["TEMPORARY", "Place", "Remote", "absolute", "is_url", "list_files", "locate", "write_whole"]
+__all__ = ["TEMPORARY", "Place", "Remote", "absolute", "is_url", "list_files", "locate", "rename", "write_whole"]
 
 TEMPORARY: Final = ".tmp"
 """How the name of a file ends that is not whole yet."""
@@ -167,6 +167,13 @@ def absolute(path: str | os.PathLike[str]) -> str:
 def list_files(folder: Place) -> list[Place]:
     """List what is in a folder, sorted; nothing where there is no folder."""
     return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def rename(place: Place, suffix: str) -> Place:
+    """Give a file another ending, in the place of what has that name; raises OSError where that fails."""
+    if isinstance(place, Remote):
+        return place.replace(place.with_suffix(suffix))
+    return place.replace(place.with_suffix(suffix))
 
 
 def write_whole(place: Place, data: bytes | memoryview) -> None:

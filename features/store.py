@@ -3,6 +3,7 @@
 manifest.parquet      one row an image of the data set: path, sha256, label, group, kind, source, split, error
 shards/*.parquet      up to 1,000 rows each: sha256, variant, then one float32 column a feature
 shards/*.stale        rows of an earlier feature set that the last run did not ask for; may be deleted at any time
+shards/*.damaged      what `extract` found cut short or altered, and measured again (`features.repair`); may be deleted
 network.onnx, .json   the network that some features were measured with, and its record (`models.weights`)
 
 A store holds one feature set. Where a network measures some of it, rows that the network may have learnt from hold only
@@ -27,11 +28,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from features.checksum import KEY, agrees, of_bytes, of_texts, of_values
 from features.errors import OutputError, StoreError, UnknownNameError, reason_of
-from features.parquet import read_columns, read_floats, write_table
+from features.parquet import damaged, read_columns, read_floats, write_table
 from features.profiles import forensic  # and registers every block
 from features.spec import FeatureSet, Values
-from features.storage import TEMPORARY, Place, Remote, list_files, locate
+from features.storage import TEMPORARY, Place, Remote, list_files, locate, rename
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,11 +87,15 @@ class Shard:
         """Read a shard's metadata and keys; raise StoreError where it is damaged or no shard."""
         table = read_columns(path, _KEY_COLUMNS)
         try:
-            record = json.loads((table.schema.metadata or {})[_METADATA])
-            keys = zip(*(table.column(name).to_pylist() for name in _KEY_COLUMNS), strict=True)
-            return cls(path, record, tuple(keys))
-        except (KeyError, ValueError) as error:
-            raise StoreError(f"{path} is no shard of a feature store; delete it") from error
+            record = (table.schema.metadata or {})[_METADATA]
+            columns = [table.column(name).to_pylist() for name in _KEY_COLUMNS]
+            found = [(table.schema.metadata, of_bytes(record))]
+            found += [(field.metadata, of_texts(texts)) for field, texts in zip(table.schema, columns, strict=True)]
+            if all(agrees(metadata, sum_) for metadata, sum_ in found):
+                return cls(path, json.loads(record), tuple(zip(*columns, strict=True)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(path, "it is no shard of a feature store") from error
+        raise damaged(path, "a checksum differs")
 
     @property
     def digest(self) -> str:
@@ -291,9 +297,9 @@ class FeatureStore:
                 shard.path.unlink()
             elif shard.digest in ranks:
                 held.update(shard.keys)
-                _rename(shard.path, _LIVE)
+                rename(shard.path, _LIVE)
             else:
-                _rename(shard.path, _STALE)
+                rename(shard.path, _STALE)
 
     def _live_shards(self) -> list[Shard]:
         """Open the shards that count, those of the whole feature set first; there is at least one."""
@@ -312,23 +318,19 @@ class FeatureStore:
         return f"no features in {self.root}; measure them with: python cli.py extract DATASET --out {self.root}"
 
 
-def _rename(path: Place, suffix: str) -> None:
-    """Give a file another ending."""
-    if isinstance(path, Remote):
-        path.replace(path.with_suffix(suffix))
-    else:
-        path.replace(path.with_suffix(suffix))
-
-
 def _shard_table(feature_set: FeatureSet, keys: Sequence[Key], values: Values, faces: str) -> pa.Table:
     """Lay rows out as a table; the float columns are views of one transposed copy."""
     columns = np.ascontiguousarray(values.T)
-    arrays = [pa.array([key[i] for key in keys], pa.string()) for i in range(len(_KEY_COLUMNS))]
+    texts = [[key[i] for key in keys] for i in range(len(_KEY_COLUMNS))]
+    arrays = [pa.array(column, pa.string()) for column in texts]
     arrays += [pa.Array.from_buffers(pa.float32(), len(keys), [None, pa.py_buffer(column)]) for column in columns]
-    fields = [pa.field(name, pa.string(), nullable=False) for name in _KEY_COLUMNS]
-    fields += [pa.field(name, pa.float32(), nullable=False) for name in feature_set.names]
-    metadata = {_METADATA: json.dumps(feature_set.to_json() | {"faces": faces}, sort_keys=True)}
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata))
+    sums = [*map(of_texts, texts), *map(of_values, feature_set.names, columns)]
+    fields = [
+        pa.field(name, array.type, nullable=False, metadata={KEY: sum_})
+        for name, array, sum_ in zip((*_KEY_COLUMNS, *feature_set.names), arrays, sums, strict=True)
+    ]
+    record = json.dumps(feature_set.to_json() | {"faces": faces}, sort_keys=True).encode()
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={_METADATA: record, KEY: of_bytes(record)}))
 
 
 def _plain(values: Sequence[object]) -> list[object]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from features.errors import BundleError, OutputError, reason_of
 from features.storage import Place, Remote, list_files, locate
+from models.swap import spare, swap, sweep
 
 __all__ = ["MAX_BYTES", "local_folder", "read_bounded", "read_checked", "replace_file", "replace_folder"]
 
@@ -54,6 +55,8 @@ _held: "list[tempfile.TemporaryDirectory[str]]" = []
 def read_bounded(path: Place, limit: int) -> bytes:
     """Read a file of at most `limit` bytes; raises BundleError where it is larger or cannot be read."""
     try:
+        if path.exists() and not path.is_file():  # reading a pipe might wait for ever
+            raise BundleError(f"{path}: not a regular file")
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
@@ -119,16 +122,14 @@ def replace_folder(path: str | os.PathLike[str], files: Mapping[str, bytes], mar
         _replace_remote({path / name: files[name] for name in sorted(files, key=mark.__eq__)})
         return
     place = path.resolve()
-    fresh, old = (place.with_name(f".{place.name}.{os.getpid()}.{part}") for part in ("new", "old"))
+    fresh = spare(place)
     try:
+        sweep(place)
         fresh.mkdir(parents=True)
         for name, data in files.items():
             (fresh / name).write_bytes(data)
-        if place.exists():
-            place.rename(old)
-        fresh.rename(place)
+        swap(fresh, place)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {reason_of(error)}") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

@@ -8,7 +8,7 @@ network measures no image that it may have learnt from.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from typing import Any, Final
@@ -17,7 +17,9 @@ from features.device import choose_device
 from features.embedding import network_of
 from features.errors import BundleError, StoreError, UnknownNameError
 from features.framing import FRAMING
+from features.lock import hold
 from features.profiles import PROFILES, feature_set, forensic
+from features.repair import set_aside
 from features.spec import BlockSpec, FeatureSet, blocks
 from features.storage import absolute
 from features.store import FeatureStore, Key, Shard
@@ -104,7 +106,7 @@ def extract(
     progress : callable, optional
         Called with the number of rows that are finished and that there are.
     say : callable, optional
-        Takes the sentence that tells which device `auto` took.
+        Takes sentences: which device `auto` took, which shard was damaged.
 
     Raises
     ------
@@ -115,8 +117,8 @@ def extract(
     DeviceError, MissingExtraError
         `cuda` without a GPU; no torch, where the network computes there or comes from a training.
     StoreError, OutputError
-        Where `out` is damaged or something else, or holds what was measured with other `faces`; where it cannot be
-        written (what was measured so far stays).
+        Where `out` is something else, holds what was measured with other `faces`, or is being filled by another run;
+        where it cannot be written (what was measured so far stays).
     WorkerError, FeatureMismatchError
         No worker of a cluster is left, or one does not see the files or measures otherwise.
     """
@@ -124,10 +126,9 @@ def extract(
     _check(variants, faces)
     weights = _weights(profile, network)
     framing, store = _RECORDED[faces], FeatureStore(out)
-    store.prepare()
-    shards = store.shards()
-    _require_same(shards, framing, out)
-    with open_engine(engine, workers) as opened:
+    with _prepared(store, say), open_engine(engine, workers) as opened:
+        shards = store.shards()
+        _require_same(shards, framing, out)
         hashes = hash_all([sample.path for sample in samples], opened)
         target = _target(feature_set(profile, weights.params if weights else None), shards)
         _prepare_network(store, target, weights, device, say)
@@ -136,8 +137,8 @@ def extract(
             _write_manifest(store, samples, hashes, {})
         whole = Job(store.root, target, framing, device)
         errors = _measure_all(whole, missing, shards, opened, known, progress)
-    store.tidy(target)
-    failed = _write_manifest(store, samples, hashes, errors)
+        store.tidy(target)
+        failed = _write_manifest(store, samples, hashes, errors)
     measured = set(chain.from_iterable(rows for _, rows in missing))
     done = sum((sha256, "") in measured and sha256 not in errors for sha256, _ in hashes)
     cached = len(samples) - done - failed
@@ -151,6 +152,17 @@ def failures(out: str) -> Iterator[dict[str, str]]:
     for path, error in zip(manifest["path"], manifest["error"], strict=True):
         if error:
             yield {"path": path, "error": error}
+
+
+@contextmanager
+def _prepared(store: FeatureStore, say: Callable[[str], None] | None) -> Iterator[None]:
+    """Have a store to oneself, without what a killed run left half written and what was damaged since."""
+    with hold(store.root):
+        store.prepare()
+        for path in set_aside(store):
+            if say:
+                say(f"{path}: was damaged; its rows are measured again")
+        yield
 
 
 def _check(variants: Sequence[str], faces: str) -> None:
