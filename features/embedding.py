@@ -187,7 +187,10 @@ def _in_onnxruntime(data: bytes) -> Infer:
         raise BundleError("network.onnx is a model of something else")
 
     def infer(pixels: Pixels) -> Sequence[Values]:
-        outputs: Sequence[Values] = model.run(given[1:], {"pixels": pixels})
+        try:
+            outputs: Sequence[Values] = model.run(given[1:], {"pixels": pixels})
+        except Exception as error:  # onnxruntime has no common class of errors
+            raise BundleError(f"network.onnx does not run: {str(error).splitlines()[0]}") from error
         return outputs
 
     return infer

@@ -1,12 +1,17 @@
 """Opens ONNX models in onnxruntime, on one thread: processes scale, threads do not."""
 
-from typing import Any
+from typing import Any, Final
 
 import onnxruntime as ort
 
 from features.errors import BundleError
 
-__all__ = ["open_model"]
+__all__ = ["MAX_BYTES", "open_model"]
+
+MAX_BYTES: Final = 1 << 28
+"""The largest model that is opened; it bounds the trees, of which a node takes some 30 bytes."""
+
+_ELSEWHERE: Final = b"location"  # the key under which a tensor names the file that it would be read from
 
 
 def open_model(data: bytes, name: str, *, optimise: bool = True) -> Any:
@@ -24,8 +29,12 @@ def open_model(data: bytes, name: str, *, optimise: bool = True) -> Any:
     Raises
     ------
     BundleError
-        It is no model that runs.
+        It is no model that runs, is too large, or would read a file beside itself.
     """
+    if len(data) > MAX_BYTES:
+        raise BundleError(f"{name} is larger than {MAX_BYTES:,} bytes")
+    if _ELSEWHERE in data:  # onnxruntime would take it as seen from the current folder
+        raise BundleError(f"{name} keeps values in another file, which is not read")
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     if not optimise:

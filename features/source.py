@@ -16,7 +16,7 @@ from pathlib import Path
 from features.errors import ImageTooLargeError, UnreadableFileError
 from features.storage import Remote, is_url, locate
 
-__all__ = ["MAX_BYTES", "MEMBER", "open_archive", "read_bytes", "split_member"]
+__all__ = ["MAX_BYTES", "MEMBER", "READ_ERRORS", "open_archive", "read_bytes", "split_member"]
 
 MEMBER = "!/"
 """Stands between the path of an archive and the name of its member."""
@@ -25,10 +25,12 @@ MAX_BYTES = 1 << 30
 """The largest file that is read, in bytes (1 GiB)."""
 
 # fmt: off
-_READ_ERRORS = (
-    OSError, ValueError, KeyError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError
+READ_ERRORS = (
+    OSError, ValueError, LookupError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile, zlib.error,
+    lzma.LZMAError,
 )
 # fmt: on
+"""What reading a damaged file or zip raises."""
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -45,7 +47,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         address = split_member(name)
         return _read_member(*address) if address else _read_file(name)
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         raise UnreadableFileError(_cause(error)) from error
 
 

@@ -77,7 +77,7 @@ MANIFEST: Final = "manifest.json"
 """The record of a bundle."""
 
 _READABLE: Final = (1, FORMAT_VERSION)
-_MAX_MANIFEST_BYTES = 1 << 24
+_MAX_MANIFEST_BYTES, _MAX_FILES = 1 << 24, 16
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 Values = npt.NDArray[np.float32]
@@ -331,15 +331,15 @@ def _read_manifest(root: Path) -> tuple[bytes, dict[str, Any]]:
     if not isinstance(manifest, dict) or "format_version" not in manifest:
         raise BundleError(f"{path}: not the manifest of a bundle: it has no format_version")
     version = manifest["format_version"]
-    if version not in _READABLE:
+    if type(version) is not int or version not in _READABLE:
         raise BundleError(f"{path}: format_version {version!r} is not known; this version reads 1 to {FORMAT_VERSION}")
     _check_file_table(path, manifest.get("files"))
     return raw, manifest
 
 
 def _check_file_table(path: Path, files: object) -> None:
-    if not isinstance(files, dict):
-        raise BundleError(f"{path}: no table of files")
+    if not isinstance(files, dict) or len(files) > _MAX_FILES:
+        raise BundleError(f"{path}: no table of files, or one of more than {_MAX_FILES}")
     for name, digest in files.items():
         if not _FILE_NAME.fullmatch(name):
             raise BundleError(f"{path}: {name!r} is not a plain file name")

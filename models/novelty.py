@@ -16,7 +16,7 @@ from features.errors import BundleError
 from features.onnx_model import serialize
 from features.runtime import open_model
 
-__all__ = ["EXCEEDED", "Novelty", "fit", "limit"]
+__all__ = ["EXCEEDED", "Novelty", "drawn", "fit", "limit"]
 
 EXCEEDED: Final = 0.01
 """Share of images like those it is calibrated on that may lie beyond the limit."""
@@ -30,6 +30,7 @@ _MIDDLE: Final = (1, 50, 99)  # percentiles
 _DEVIATIONS: Final = 4.652696  # between the 1st and the 99th percentile of a normal distribution
 _DUST: Final = 1e-6  # of a value's greatest size: less spread than that is rounding
 _LEAST_ENERGY: Final = 1e-6  # that components leave over; keeps the logarithm finite
+_WIDEST: Final = 1_000_000  # features
 _ROWS: Final = 20_000  # more change nothing that matters
 
 
@@ -44,7 +45,8 @@ class Novelty:
         self._session = open_model(onnx, "novelty.onnx")
         try:
             (self._input,), (self._output,) = self._session.get_inputs(), self._session.get_outputs()
-        except ValueError as error:
+            self.distances(np.zeros((1, min(self.width, _WIDEST)), np.float32))
+        except Exception as error:  # onnxruntime has no common class of errors; some show only when it runs
             raise BundleError("novelty.onnx is a model of something else") from error
         if self._output.name != "distance":
             raise BundleError("novelty.onnx is a model of something else")
@@ -98,6 +100,14 @@ def limit(distances: npt.ArrayLike, share: float = EXCEEDED) -> float | None:
     return float(ordered[-beyond]) if beyond else None
 
 
+def drawn(rows: npt.ArrayLike) -> npt.NDArray[np.intp]:
+    """Choose the rows to learn from, ascending: all, or 20,000 drawn of more, the same ones each time."""
+    places = np.asarray(rows)
+    if len(places) > _ROWS:
+        places = np.random.default_rng(0).choice(places, _ROWS, replace=False)
+    return np.sort(places)
+
+
 def fit(values: Values, rows: npt.ArrayLike | None = None, columns: npt.ArrayLike | None = None) -> bytes:
     """Learn what rows are like.
 
@@ -122,12 +132,10 @@ def fit(values: Values, rows: npt.ArrayLike | None = None, columns: npt.ArrayLik
     """
     from threadpoolctl import threadpool_limits
 
-    places = np.arange(len(values)) if rows is None else np.asarray(rows)
-    if len(places) > _ROWS:
-        places = np.random.default_rng(0).choice(places, _ROWS, replace=False)
+    places = drawn(np.arange(len(values)) if rows is None else rows)
     chosen = np.arange(values.shape[1]) if columns is None else np.asarray(columns)
     with threadpool_limits(1):  # sums that threads share differ in their last bits
-        learnt = _learn(values[np.sort(places)[:, None], chosen].astype(np.float64))
+        learnt = _learn(values[places[:, None], chosen].astype(np.float64))
     return _graph(values.shape[1], chosen, learnt)
 
 

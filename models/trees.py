@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ __all__ = ["Start", "Trees", "add_up"]
 
 Values = npt.NDArray[np.float32]
 
+_WIDEST: Final = 1_000_000  # features
+
 
 class Trees:
     """The boosted trees in onnxruntime, on one thread."""
@@ -23,8 +25,12 @@ class Trees:
         self._session = open_model(onnx, "booster.onnx", optimise=False)  # one node: nothing to gain
         try:
             (self._input,), (self._output,) = self._session.get_inputs(), self._session.get_outputs()
-        except ValueError as error:
+            row = np.zeros((1, min(self.width, _WIDEST)), np.float32)
+            one = self.scores(row).shape == (1,)
+        except Exception as error:  # onnxruntime has no common class of errors; some show only when it runs
             raise BundleError("booster.onnx is a model of something else") from error
+        if not one:
+            raise BundleError("booster.onnx is a model of something else: it gives more than a score a row")
 
     @property
     def width(self) -> int:

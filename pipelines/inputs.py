@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from features.decode import sniff
 from features.errors import ImageError
-from features.source import MEMBER
+from features.source import MEMBER, READ_ERRORS
 from features.storage import Remote, locate
 
 __all__ = ["ALL", "STDIN", "SUFFIXES", "VIDEOS", "Input", "apart", "below_shared", "expand", "names_video"]
@@ -138,7 +138,7 @@ def _members(archive: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     try:
         with locate(archive).open("rb") as file, zipfile.ZipFile(file) as opened:
             names = sorted(name for name in opened.namelist() if name.lower().endswith(suffixes))
-    except (OSError, zipfile.BadZipFile):
+    except READ_ERRORS:
         names = []
     yield from (f"{archive}{MEMBER}{name}" for name in names or [""])
 

@@ -15,9 +15,9 @@ import io
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
-from zipfile import BadZipFile
 
 from features.errors import DatasetError
+from features.source import READ_ERRORS
 from features.storage import locate
 from pipelines.frames_layouts import frame_rows, has_frames
 from pipelines.inputs import SUFFIXES
@@ -54,7 +54,7 @@ def read_layout(source: str, classes: Classes) -> list[Row]:
     try:
         tree, tables = _open(source)
         rows = _read_tables(tree, tables, classes) if tables else _folder_rows(tree, classes)
-    except (OSError, BadZipFile) as error:
+    except READ_ERRORS as error:
         raise DatasetError(f"cannot read {source}: {getattr(error, 'strerror', None) or error}") from error
     if not rows:
         raise DatasetError(f"no images in {source}")
@@ -65,7 +65,7 @@ def has_layout(source: str, classes: Classes) -> bool:
     """Tell a data set, which `read_layout` reads or refuses, from pictures without labels and what cannot be read."""
     try:
         tree, tables = _open(source)
-    except (OSError, BadZipFile, DatasetError):
+    except (*READ_ERRORS, DatasetError):
         return False
     return bool(tables) or any(_class_of(entry, classes) for entry in tree.entries) or has_frames(tree)
 
