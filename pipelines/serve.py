@@ -126,9 +126,11 @@ def _run(service: "Service", listener: socket.socket) -> None:
     import uvicorn
 
     from pipelines.serve_app import build
+    from pipelines.serve_protocol import HEAD_SECONDS, timed
 
     config = uvicorn.Config(
         build(service),
+        http=timed(min(HEAD_SECONDS, service.limits.timeout)),
         access_log=False,
         log_config=None,
         lifespan="on",

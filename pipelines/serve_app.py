@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -237,7 +237,7 @@ def _add_states(app: FastAPI, service: Service) -> None:
         state = {"status": "ready" if ready else "starting", "workers": count, "ready": ready}
         return JSONResponse(state, 200 if ready else 503, NO_STORE if ready else {**NO_STORE, **RETRY})
 
-    @app.get("/metrics", summary="Counts and durations, in the text format of Prometheus.")
+    @app.get("/metrics", response_class=PlainTextResponse, summary="Counts and times, in the format of Prometheus.")
     async def metrics(request: Request) -> Response:
         service.admit(request)
         pool = service.pool
@@ -263,6 +263,7 @@ def _add_pages(app: FastAPI) -> None:
     add("/docs", "text/html; charset=utf-8", docs(app.openapi()).encode())
 
 
+_KINDS: Final = tuple(f"image/{kind}" for kind in ("jpeg", "png", "webp", "bmp", "tiff"))
 _FILE: Final[Mapping[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
 _FORM: Final[Mapping[str, Any]] = {
     "schema": {"type": "object", "properties": {"file": {"type": "array", "items": _FILE["schema"]}}}
@@ -270,7 +271,7 @@ _FORM: Final[Mapping[str, Any]] = {
 _BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {"image/*": _FILE, "application/zip": _FILE, "multipart/form-data": _FORM},
+        "content": {**dict.fromkeys(_KINDS, _FILE), "application/zip": _FILE, "multipart/form-data": _FORM},
     }
 }
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {

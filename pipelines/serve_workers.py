@@ -21,6 +21,7 @@ _START: Final = 120.0  # seconds in which a worker has to be ready
 _END: Final = 5.0  # seconds in which it has to end
 _PAUSE: Final = 1.0  # seconds before another is started in the place of one that never got ready
 _TRIES: Final = 3  # starts in a row that may fail
+_DEATHS: Final = 2  # workers that an image may cost before it is given up
 _BUFFER: Final = 1 << 20
 
 
@@ -151,8 +152,15 @@ class Pool:
         SlowError
             It took longer than it may; the worker was killed and is replaced.
         WorkerError
-            The worker died over it, and is replaced.
+            Two workers died over it, and are replaced.
         """
+        for _ in range(_DEATHS):  # the first may have died of something else
+            if (reply := await self._judge(head, body)) is not None:
+                return reply
+        raise WorkerError("the process that judged the image died, and so did a second; others take their places")
+
+    async def _judge(self, head: Mapping[str, Any], body: bytes) -> Message | None:
+        """Have the next free worker judge; None where it died."""
         worker = await self._take()
         worker.busy = True
         try:
@@ -161,9 +169,9 @@ class Pool:
         except TimeoutError as error:
             worker.kill()
             raise SlowError(f"the image took longer than {self._timeout:g} seconds") from error
-        except (OSError, asyncio.IncompleteReadError) as error:
+        except (OSError, asyncio.IncompleteReadError):
             worker.kill()
-            raise WorkerError("the process that judged the image died; another takes its place") from error
+            return None
         except asyncio.CancelledError:
             worker.kill()  # its answer would be taken for that of the next image
             raise
