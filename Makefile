@@ -3,7 +3,7 @@
 BIN := .venv/bin
 PYTHON := $(shell command -v python3.11 || command -v python3)
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench ci-install lock release
 
 demo: .venv/demo.stamp
 	$(BIN)/python cli.py demo
@@ -18,6 +18,23 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks
+
+# Wheel and sdist of the last commit in dist/, built twice alike and tried in an environment of their own.
+release: .venv/dev.stamp
+	$(BIN)/python -m tests.release
+
+# What CI installs, by hash: Python 3.11 on x86-64 Linux. Its torch is the CPU build: pip has to know where that lies
+# (PIP_FIND_LINKS, or PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu).
+ci-install: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch .venv/demo.stamp .venv/dev.stamp
+
+# The newest versions that fit; try them with `make ci-install check test` before they are committed.
+lock: .venv/dev.stamp
+	$(BIN)/uv pip compile pyproject.toml --extra dev --output-file requirements.lock --upgrade --generate-hashes \
+		--python-version 3.11 --python-platform x86_64-unknown-linux-gnu --no-annotate --quiet \
+		--custom-compile-command 'make lock' $(addprefix --find-links ,$(PIP_FIND_LINKS))
 
 .venv/demo.stamp: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("cli_dataset", "cli_forge", "cli_measure", "cli_serve")
+COMMANDS = ("cli_dataset", "cli_forge", "cli_measure", "cli_serve", "cli_store")
 RANK = {"features": 0, "models": 1, "pipelines": 2, **dict.fromkeys(COMMANDS, 3), "cli": 4}
 MODULES = sorted(
     path for layer in RANK for path in [*(ROOT / layer).rglob("*.py"), ROOT / f"{layer}.py"] if path.is_file()

@@ -80,7 +80,7 @@ def test_patches_lie_anywhere_and_are_of_all_sizes() -> None:
     assert set(np.unique(masks)) == {0, 1}
     areas, often = masks.mean(axis=(1, 2)), masks.mean(axis=0)
     assert 0.001 < areas.min() < 0.02 < 0.08 < areas.max() < 0.17  # the largest ellipse covers pi / 4 * 100**2
-    assert often[:20, :20].mean() > often.max() / 5
+    assert often[:20, :20].mean() > often.mean() / 5
     assert often.min() > 0
 
 
