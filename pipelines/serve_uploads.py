@@ -3,12 +3,12 @@
 import asyncio
 import io
 import zipfile
-import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from features.errors import ImageError, UnreadableFileError
+from features.source import READ_ERRORS
 from pipelines.inputs import SUFFIXES
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _RAW: Final = ("application/octet-stream", "")
 _ZIP_SIGNATURE: Final = b"PK\3\4"
 _ENTRY: Final = b"PK\1\2"  # stands before each entry of a zip's directory
 _OTHERS: Final = 1000  # entries of a zip that need not be images
-_ZIP_ERRORS: Final = (OSError, ValueError, KeyError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ def _members(part: _Part, limits: Limits) -> Iterator[Upload]:
         raise _too_many(limits)
     try:
         archive = zipfile.ZipFile(io.BytesIO(part.data))
-    except _ZIP_ERRORS as error:
+    except READ_ERRORS as error:
         raise RefusedError(422, "corrupt_zip", "the zip is damaged or is none") from error
     entries = sorted(
         (entry for entry in archive.infolist() if entry.filename.lower().endswith(SUFFIXES)),
@@ -212,7 +211,7 @@ def _members(part: _Part, limits: Limits) -> Iterator[Upload]:
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Upload:
     try:
         return Upload(entry.filename, archive.read(entry))  # never more than it declares
-    except _ZIP_ERRORS as error:
+    except READ_ERRORS as error:
         return Upload(entry.filename, b"", UnreadableFileError(str(error).strip("'\"") or type(error).__name__))
 
 

@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-__all__ = ["AA", "FAINT", "Browser", "browser"]
+__all__ = ["AA", "FAINT", "Browser", "browser", "chromium", "need_chromium", "until"]
 
 AA = 4.5
 """The least contrast of text (WCAG 2.2, 1.4.3)."""
@@ -25,6 +27,7 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
 )
+_MISSING = "no browser: install chromium and chromium-driver"
 
 
 class Browser:
@@ -33,13 +36,13 @@ class Browser:
     def __init__(self, driver: "Chrome") -> None:
         self.driver = driver
 
-    def open(self, path: Path, *, width: int = 1200, height: int = 900, scheme: str = "light") -> None:
-        """Show a file in a window of some size, in the colours of `scheme`."""
+    def open(self, page: Path | str, *, width: int = 1200, height: int = 900, scheme: str = "light") -> None:
+        """Show a file or an address in a window of some size, in the colours of `scheme`."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        self.driver.get(path.as_uri())
+        self.driver.get(page.as_uri() if isinstance(page, Path) else page)
 
     def ask(self, script: str, *values: object) -> Any:
         """Run a script in the page and give what it returns."""
@@ -71,24 +74,45 @@ class Browser:
         return [str(found) for found in self.ask(FAINT, AA, _SHAPES)]
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The browser; a test that needs it is skipped where it is missing, and fails in CI."""
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        missing = "no browser: install chromium and chromium-driver"
+def until(holds: Callable[[], object], seconds: float = 40) -> None:
+    """Wait until something holds; fails where it does not in time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"this did not come within {seconds:g} s"
+        time.sleep(0.05)
+
+
+def need_chromium() -> None:
+    """Skip the test where the browser is missing, and fail it in CI."""
+    if not shutil.which("chromium") or not shutil.which("chromedriver"):
         if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+            pytest.fail(_MISSING)
+        pytest.skip(_MISSING)
+
+
+@contextmanager
+def chromium(*flags: str) -> "Iterator[Chrome]":
+    """Run a headless Chromium; raises FileNotFoundError where it is missing."""
     from selenium import webdriver
 
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not program or not driver:
+        raise FileNotFoundError(_MISSING)
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in _FLAGS:
+    for flag in (*_FLAGS, *flags):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
-        yield Browser(chrome)
+        yield chrome
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser, without more."""
+    need_chromium()
+    with chromium() as driver:
+        yield Browser(driver)
 
 
 FAINT = """

@@ -39,12 +39,14 @@ export function stop() {
 
 function watch(own) {
   if (run !== own) return;
-  video.requestVideoFrameCallback(() => watch(own));
-  if (own.flying < MOST && !document.hidden) send(own);
+  video.requestVideoFrameCallback((now, { captureTime }) => {
+    if (run === own && own.flying < MOST && !document.hidden) send(own, captureTime ?? now);
+    watch(own);
+  });
 }
 
-async function send(own) {
-  const [number, began] = [(own.sent += 1), performance.now()];
+async function send(own, began) {
+  const number = (own.sent += 1);
   own.flying += 1;
   try {
     frame.width = video.videoWidth;
@@ -74,6 +76,7 @@ function show(own, rows, began) {
   const now = performance.now();
   own.times.push({ now, took: now - began });
   own.times = own.times.slice(-KEPT);
+  section.dispatchEvent(new CustomEvent("verdict", { detail: { now, took: now - began } }));
   tell(own, rows, now);
 }
 

@@ -1,17 +1,16 @@
 """The page in a real browser: upload, paste, camera, explanation; it asks for nothing from elsewhere."""
 
 import base64
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.browser import Browser
+from tests.browser import Browser, chromium, need_chromium, until
+from tests.camera import FLAGS, film
 from tests.images import jpeg, photo
 from tests.portraits import beside, portrait
 from tests.serving import Server, serving
@@ -40,53 +39,15 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser whose camera shows a file: a face that moves to and fro."""
-    from selenium import webdriver
-
-    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not program or not driver:
-        missing = "no browser: install chromium and chromium-driver"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
+    need_chromium()
     clip = film(tmp_path_factory.mktemp("film") / "face.mjpeg")
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    options.add_argument("--use-fake-ui-for-media-stream")
-    options.add_argument("--use-fake-device-for-media-stream")
-    options.add_argument(f"--use-file-for-fake-video-capture={clip}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
-        yield Browser(chrome)
-
-
-def film(path: Path) -> Path:
-    """Write frames of 640x480 pixels, one JPEG after another."""
-    face = portrait(0.9)
-    frames = []
-    for step in [*range(0, 120, 8), *range(120, 0, -8)]:
-        frame = np.full((480, 640, 3), 127, np.uint8)
-        frame[: min(480, len(face)), step : step + face.shape[1]] = face[:480]
-        frames.append(jpeg(frame, quality=90))
-    path.write_bytes(b"".join(frames))
-    return path
+    with chromium(*FLAGS, f"--use-file-for-fake-video-capture={clip}") as driver:
+        yield Browser(driver)
 
 
 def show(browser: Browser, server: Server, *, width: int = 1200, scheme: str = "light") -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.driver.get(server.address)
+    browser.open(server.address, width=width, scheme=scheme)
     until(lambda: browser.ask("return document.querySelectorAll('#model option').length") > 0)
-
-
-def until(holds: Callable[[], object], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def give(browser: Browser, *files: Path) -> None:
