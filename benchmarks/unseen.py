@@ -76,7 +76,7 @@ def measure(bundle: Bundle, data: Data, kind: str, resamples: int) -> dict[str, 
     rows, values = data.rows[data.mask("test")].reset_index(drop=True), data.values[data.mask("test")]
     scores = bundle.scores(values).astype(np.float64)
     labels = rows["label"].to_numpy(int)
-    families = np.array(list(_families(rows["kind"].fillna(""), labels)))
+    families = np.array(list(_families(rows["kind"].fillna("").tolist(), labels.tolist())))
     sources = rows["source"].to_numpy()
     judged = {}
     for family in sorted(set(families) - {""}):

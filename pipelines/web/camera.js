@@ -1,4 +1,5 @@
-// The live view: frames go out one after the other, two at most on their way; the newest verdict is drawn.
+// The live view: frames go out one after the other, two at most on their way; the newest verdict is drawn. Where faces
+// were seen, only what lies around them goes out, and the whole frame now and then, for those that come.
 
 import { post } from "/api.js";
 import { NAMES, boxes, kindOf, percent } from "/draw.js";
@@ -7,6 +8,8 @@ const MOST = 2; // frames on their way
 const QUALITY = 0.9;
 const SPOKEN = 3000; // ms between sentences for those who listen
 const KEPT = 60; // verdicts that the rate is taken of
+const AROUND = 3; // sides of the largest face that the part of a frame shows, beside what lies between the faces
+const WHOLE = 500; // ms between whole frames
 
 const section = document.getElementById("camera");
 const video = document.getElementById("video");
@@ -22,7 +25,7 @@ export const running = () => run !== null;
 export async function start(model) {
   if (!navigator.mediaDevices) throw new Error("this browser gives no camera to pages that are not from this machine or https");
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 } } });
-  run = { stream, model, sent: 0, flying: 0, shown: 0, times: [], spoken: -SPOKEN };
+  run = { stream, model, sent: 0, flying: 0, shown: 0, times: [], spoken: -SPOKEN, faces: [], whole: -WHOLE };
   section.hidden = false;
   video.srcObject = stream;
   await video.play();
@@ -49,14 +52,16 @@ async function send(own, began) {
   const number = (own.sent += 1);
   own.flying += 1;
   try {
-    frame.width = video.videoWidth;
-    frame.height = video.videoHeight;
-    frame.getContext("2d", { alpha: false }).drawImage(video, 0, 0);
+    const [left, top, width, height] = part(own);
+    Object.assign(frame, { width, height });
+    frame.getContext("2d", { alpha: false }).drawImage(video, left, top, width, height, 0, 0, width, height);
     const image = await new Promise((done) => frame.toBlob(done, "image/jpeg", QUALITY));
     const { results } = await post("/v1/score", image, { model: own.model() }, false);
     if (run === own && number > own.shown) {
       own.shown = number;
-      show(own, results, began);
+      const rows = results.map((row) => (row.face ? { ...row, face: moved(row.face, left, top) } : row));
+      own.faces = rows.map((row) => row.face ?? []);
+      show(own, rows, began);
     }
   } catch (error) {
     if (run === own) {
@@ -66,6 +71,27 @@ async function send(own, began) {
   } finally {
     own.flying -= 1;
   }
+}
+
+const moved = ([x, y, ...size], left, top) => [x + left, y + top, ...size];
+
+// What of the frame to send, as left, top, width and height: around the faces of the last verdict, all else.
+function part(own) {
+  const [wide, high, now] = [video.videoWidth, video.videoHeight, performance.now()];
+  const seen = own.faces.length > 0 && own.faces.every((face) => face.length > 0);
+  if (!seen || now - own.whole > WHOLE) {
+    own.whole = now;
+    return [0, 0, wide, high];
+  }
+  const room = ((AROUND - 1) / 2) * Math.max(...own.faces.map((face) => face[2]));
+  const span = (at, most) => {
+    const first = Math.min(...own.faces.map((face) => face[at])) - room;
+    const last = Math.max(...own.faces.map((face) => face[at] + face[at + 2])) + room;
+    const length = Math.min(Math.ceil(last - first), most);
+    return [Math.max(0, Math.min(Math.round(first), most - length)), length];
+  };
+  const [[left, width], [top, height]] = [span(0, wide), span(1, high)];
+  return [left, top, width, height];
 }
 
 function show(own, rows, began) {

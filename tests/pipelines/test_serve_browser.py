@@ -185,6 +185,39 @@ def test_a_server_that_is_gone_is_said(browser: Browser, images: Path, tmp_path:
         assert "the server does not answer" in texts(browser, "#list > li")[0]
 
 
+_SENT = """
+window.sent = [];
+const encode = HTMLCanvasElement.prototype.toBlob;
+HTMLCanvasElement.prototype.toBlob = function (...given) {
+  window.sent.push([this.width, this.height]);
+  return encode.apply(this, given);
+};
+"""
+_MIDDLE = """
+const one = document.getElementById("overlay");
+const { data } = one.getContext("2d").getImageData(0, 0, one.width, one.height);
+const at = [...Array(one.width * one.height).keys()].filter((i) => data[4 * i + 3] > 0);
+const middle = (values) => (Math.min(...values) + Math.max(...values)) / 2;
+return [middle(at.map((i) => i % one.width)), middle(at.map((i) => Math.floor(i / one.width)))];
+"""
+
+
+def test_the_camera_sends_what_lies_around_the_face_and_the_whole_now_and_then(camera: Browser, server: Server) -> None:
+    show(camera, server)
+    camera.ask(_SENT)
+    switch = camera.driver.find_element("id", "camera-switch")
+    switch.click()
+    until(lambda: int(camera.ask("return document.getElementById('camera').dataset.verdicts ?? 0")) > 20)
+    x, y = camera.ask(_MIDDLE)
+    sent = camera.ask("return window.sent")
+    switch.click()
+    assert sent[0] == [640, 480]
+    assert [640, 480] in sent[5:]
+    assert any(250 < width < 400 and 200 < height < 400 for width, height in sent)
+    assert 180 < x < 350  # the middle of the face moves from 202 to 322, at 112
+    assert 60 < y < 160
+
+
 def test_the_camera_is_judged_live(camera: Browser, server: Server) -> None:
     show(camera, server)
     switch = camera.driver.find_element("id", "camera-switch")
