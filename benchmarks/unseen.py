@@ -63,7 +63,7 @@ def prepare(samples: Sequence[Sample], kind: str, options: argparse.Namespace) -
         init=None if fresh else options.init,
         without=[kind],
         minutes=options.minutes * (2 if fresh else 1),
-        steps=options.steps,
+        steps=options.steps and options.steps * (2 if fresh else 1),
     )
     extract(samples, str(own / "features"), profile="full", network=str(own / "network"))
     if not (own / "bundle" / "manifest.json").exists():

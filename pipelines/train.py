@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.embedding import voices_of, network_of
+from features.embedding import logits_of, network_of
 from features.errors import DatasetError, StoreError
 from features.profiles import forensic
 from features.store import FeatureStore
@@ -168,7 +168,7 @@ class _Fit:
         train, validation = self.data.part("train"), self.data.part("validation")
         learnt = read_learnt(self.store, self.without)
         names = self.store.feature_set.names
-        fused = fuse(learnt.part("train"), train, validation, names, voices_of(self.store.feature_set), **self._how)
+        fused = fuse(learnt.part("train"), train, validation, names, logits_of(self.store.feature_set), **self._how)
         record = {
             "further_params": asdict(FURTHER),
             "stages": list(fused.stages),
