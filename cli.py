@@ -6,7 +6,7 @@ Nothing numeric is imported here, so that `--help` answers at once; each command
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from cli_dataset import dataset_app
 from cli_forge import forge_app
 from cli_measure import measure_app
 from cli_serve import serve_app
+from cli_store import store_app
 from pipelines import __version__
 from pipelines.console import (
     HELP,
@@ -24,6 +25,7 @@ from pipelines.console import (
     MaxFpr,
     MaxFrames,
     MaxMiss,
+    Memory,
     Model,
     Prior,
     Real,
@@ -53,6 +55,7 @@ bundle_app = typer.Typer(help="Look into trained detectors.", rich_markup_mode=N
 app.add_typer(measure_app)
 app.add_typer(forge_app)
 app.add_typer(serve_app)
+app.add_typer(store_app)
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(bundle_app, name="bundle")
 
@@ -146,10 +149,13 @@ def train(
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What the detector is called.")] = None,
     without: Without = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same cache and seed give the same detector.")] = 0,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    memory: Memory = None,
 ) -> int:
     """Fit, calibrate and test a detector on cached features."""
-    from models.bundle import inspect as read
     from pipelines import train as task
+    from pipelines.engine_choice import Setup
 
     with run.follow("train") as progress:
         task.train(
@@ -159,9 +165,12 @@ def train(
             without=without or (),
             seed=seed,
             threads=run.jobs or 0,
+            engine=Setup(engine, scheduler),
+            memory=None if memory is None else memory * 1e9,
             progress=lambda done, total, _: progress(done, total),
+            say=run.say,
         )
-    run.write_record({"bundle": out, **_without_names(read(out))})
+    run.write_record({"bundle": out, **task.summary(out)})
     return Status.DONE
 
 
@@ -200,11 +209,6 @@ def train_network(
         )
     run.write_record({"network": out, **record})
     return Status.DONE
-
-
-def _without_names(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what only programs want: the thousands of names."""
-    return {key: value for key, value in manifest.items() if key not in ("feature_set", "feature_names")}
 
 
 @command(app)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.console import Datasets, Fake, Real, Run, Status, command
+from pipelines.console import Datasets, EngineName, Fake, Real, Run, Scheduler, ShardTimeout, Status, command
 
 __all__ = ["measure_app"]
 
@@ -32,11 +32,15 @@ def evaluate(
     ] = True,
     card: Annotated[bool, typer.Option("--card", help="Write the model cards anew, from what was measured.")] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the bootstrap.")] = 0,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    shard_timeout: ShardTimeout = None,
     real: Real = None,
     fake: Fake = None,
 ) -> int:
     """Measure detectors: figures with intervals, slices, robustness."""
     from pipelines import evaluate as task
+    from pipelines.engine_choice import Setup
 
     wanted = task.Task(
         sources=datasets,
@@ -50,7 +54,8 @@ def evaluate(
         real=real or (),
         fake=fake or (),
     )
-    record = task.evaluate(wanted, out, follow=run.follow, workers=run.jobs)
+    setup = Setup(engine, scheduler, shard_timeout)
+    record = task.evaluate(wanted, out, follow=run.follow, workers=run.jobs, engine=setup)
     run.write_rows(task.table(record), list(task.SHOWN), task.SHOWN)
     for line in (*record["warnings"], *task.worst(record), f"{out}: {task.PAGE} and {task.RECORD}"):
         run.say(line)

@@ -64,7 +64,7 @@ def auc_of(job: Job) -> float:
     names = [name for name, used in zip(data.features.names, columns, strict=True) if used]
     fitting, stopping, judging = (data.part(name, columns) for name, _ in PARTS)
     fitted = fit(fitting, stopping, names, params=job.params, seed=job.seed, threads=1)
-    scores = Trees(to_onnx(fitted.text)).scores(judging.values).astype(np.float64)
+    scores = Trees(to_onnx(fitted.text)).scores(judging.held).astype(np.float64)
     return roc_auc(judging.labels, scores, np.ones(len(scores)))
 
 

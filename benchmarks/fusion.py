@@ -68,10 +68,10 @@ def measure(path: Path, cache: Path, *, params: BoosterParams = SINGLE, resample
     names = store.feature_set.names
     single = fit(data.part("train"), data.part("validation"), names, params=params)
     ways = {
-        "network alone": part.values[:, names.index(logits_of(store.feature_set)[0])].astype(np.float64),
-        **_stages(path, bundle.manifest["training"]["stages"][0], bundle, part.values),
-        "one booster, one stage": Trees(to_onnx(single.text)).scores(part.values).astype(np.float64),
-        "two stages": bundle.scores(part.values).astype(np.float64),
+        "network alone": part.held[:, names.index(logits_of(store.feature_set)[0])].astype(np.float64),
+        **_stages(path, bundle.manifest["training"]["stages"][0], bundle, part.held),
+        "one booster, one stage": Trees(to_onnx(single.text)).scores(part.held).astype(np.float64),
+        "two stages": bundle.scores(part.held).astype(np.float64),
     }
     judged = {way: Calibration.fit(scores, part.labels).probability(scores) for way, scores in ways.items()}
     metrics, drawn = {name: METRICS[name] for name in _SHOWN}, Resamples.draw(groups, resamples)

@@ -73,7 +73,7 @@ def prepare(samples: Sequence[Sample], kind: str, options: argparse.Namespace) -
 
 def measure(bundle: Bundle, data: Data, kind: str, resamples: int) -> dict[str, Any]:
     """Judge the test groups: the unseen kind, and each that the detector learnt from; JSON values."""
-    rows, values = data.rows[data.mask("test")].reset_index(drop=True), data.values[data.mask("test")]
+    rows, values = data.rows[data.mask("test")].reset_index(drop=True), data.part("test").held
     scores = bundle.scores(values).astype(np.float64)
     labels = rows["label"].to_numpy(int)
     families = np.array(list(_families(rows["kind"].fillna("").tolist(), labels.tolist())))

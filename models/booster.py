@@ -5,26 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import DatasetError
+from models.sequence import Batches, Stored, Values, require_finite
 
-__all__ = ["BoosterParams", "Fitted", "Part", "Progress", "fit"]
+__all__ = ["SAMPLE_BYTES", "BoosterParams", "Fitted", "Grow", "Part", "Peers", "Progress", "fit"]
 
 Progress = Callable[[int, int, float], None]
 """Called after each tree with its number, the most there may be, and the AUC on validation so far."""
 
-Values = npt.NDArray[np.float32]
+SAMPLE_BYTES: Final = 1 << 28
+"""What the sample may take that bins are placed by, as float64, where the values are in their store."""
+
 Labels = npt.NDArray[np.integer[Any]]
 
 _LEAST_LEAVES: Final = 20  # a leaf may always be as small as this part of the rows, so that a small set can be learnt
+_PATIENCE: Final = 10  # minutes to wait for the others at the start
 _LOGGER: Final = logging.getLogger("fauxface.lightgbm")  # takes what LightGBM would print to standard output
 _LOGGER.addHandler(logging.NullHandler())
 _LOGGER.propagate = False
 _RUN_LINES: Final = ("[num_threads:",)  # parameters that say how it ran, not what came out
+_PLACES: Final = ("[machines:", "[local_listen_port:", "[time_out:")  # and where, when several machines fitted it
+_SAMPLE: Final = 200_000  # rows that LightGBM places its bins by
+_LEAST_SAMPLE: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +54,57 @@ class Part:
 
     Attributes
     ----------
-    values : (n, d) float32 array
-        The features.
+    values : (n, d) float32 array, or Stored
+        The features, in memory or in their store.
     labels : (n,) int array
         0 real, 1 fake.
     start : (n,) float64 array
         The log odds that the trees start from; zero where None.
+    counts : (2,) int array
+        Reals and fakes of all rows that are fitted together; those of these rows where None.
     """
 
-    values: Values
+    values: Values | Stored
     labels: Labels
     start: npt.NDArray[np.float64] | None = None
+    counts: npt.NDArray[np.intp] | None = None
+
+    @property
+    def totals(self) -> npt.NDArray[np.intp]:
+        """Reals and fakes of all rows that are fitted together."""
+        return np.bincount(self.labels, minlength=2) if self.counts is None else self.counts
 
     @property
     def weights(self) -> npt.NDArray[np.float64]:
-        """Weights of mean one that let both classes weigh the same."""
-        return len(self.labels) / (2.0 * np.bincount(self.labels, minlength=2)[self.labels])
+        """Weights of mean one over all rows, which let both classes weigh the same."""
+        totals = self.totals
+        return int(totals.sum()) / (2.0 * totals[self.labels])
+
+    @property
+    def held(self) -> Values:
+        """The features in memory: (n, d) float32; read first where they are in their store."""
+        return self.values.read() if isinstance(self.values, Stored) else self.values
+
+    def at(self, rows: slice) -> Part:
+        """Take a range of the rows, weighted as they are among all."""
+        start = None if self.start is None else self.start[rows]
+        return Part(self.values[rows], self.labels[rows], start, self.totals)
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Those who fit one booster together, each on rows of its own.
+
+    Attributes
+    ----------
+    machines : tuple of str
+        `host:port` of each.
+    port : int
+        The port of this one.
+    """
+
+    machines: tuple[str, ...]
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +116,24 @@ class Fitted:
     validation_auc: float
 
 
+class Grow(Protocol):
+    """What fits a booster: `fit`, or what does the same elsewhere."""
+
+    def __call__(
+        self,
+        train: Part,
+        validation: Part,
+        names: Sequence[str],
+        *,
+        params: BoosterParams | None = None,
+        seed: int = 0,
+        threads: int = 0,
+        progress: Progress | None = None,
+    ) -> Fitted:
+        """Fit, as `fit` does."""
+        ...
+
+
 def fit(
     train: Part,
     validation: Part,
@@ -84,16 +143,19 @@ def fit(
     seed: int = 0,
     threads: int = 0,
     progress: Progress | None = None,
+    peers: Peers | None = None,
 ) -> Fitted:
     """Fit a booster on one part and stop it where its AUC on the other no longer rises.
 
-    The result depends on values, labels, parameters and seed only: columns are added up each by one thread
-    (`force_col_wise`), because sums over rows that several threads share differ in their last bits.
+    The result depends on values, labels, their order, parameters and seed only: columns are added up each by one
+    thread (`force_col_wise`), because sums over rows that several threads share differ in their last bits. Values in
+    their store are read twice, in ranges, and only their bins are kept; the bins are those of values in memory unless
+    there are more rows than can be sampled for them.
 
     Parameters
     ----------
     train, validation : Part
-        Each of both classes, finite.
+        Each of both classes, finite. With peers each has its own rows to train on, and all the same to validate.
     names : sequence of str
         One a column.
     params : BoosterParams
@@ -104,6 +166,8 @@ def fit(
         0 for all cores; changes the time, not the result.
     progress : callable
         Called after each tree.
+    peers : Peers
+        Those who fit with this one, by LightGBM's own sockets; all get the same booster.
 
     Raises
     ------
@@ -114,7 +178,7 @@ def fit(
 
     lightgbm.register_logger(_LOGGER)
     chosen = params or BoosterParams()
-    settings = _settings(chosen, len(train.labels), seed, threads)
+    settings = _settings(chosen, int(train.totals.sum()), seed, threads) | _binning(train) | _network(peers)
     data = _dataset(train, names, settings)
     booster = lightgbm.train(
         settings,
@@ -127,8 +191,11 @@ def fit(
             *([] if progress is None else [_report(progress)]),
         ],
     )
+    if peers:
+        booster.free_network()
     text = booster.model_to_string(num_iteration=booster.best_iteration)
-    kept = [line for line in text.splitlines(keepends=True) if not line.startswith(_RUN_LINES)]
+    unsaid = (*_RUN_LINES, *_PLACES) if peers else _RUN_LINES
+    kept = [line for line in text.splitlines(keepends=True) if not line.startswith(unsaid)]
     return Fitted("".join(kept), int(booster.best_iteration), float(booster.best_score["validation"]["auc"]))
 
 
@@ -150,14 +217,39 @@ def _settings(params: BoosterParams, rows: int, seed: int, threads: int) -> dict
     }
 
 
+def _binning(train: Part) -> dict[str, Any]:
+    """Bound the sample that bins are placed by, where values are in their store because memory is short."""
+    if not isinstance(train.values, Stored):
+        return {}
+    most = max(_LEAST_SAMPLE, SAMPLE_BYTES // (8 * train.values.shape[1]))
+    return {"bin_construct_sample_cnt": most} if most < _SAMPLE else {}
+
+
+def _network(peers: Peers | None) -> dict[str, Any]:
+    """Say who fits together; every one reads rows of its own (`pre_partition`)."""
+    if peers is None:
+        return {}
+    return {
+        "machines": ",".join(peers.machines),
+        "num_machines": len(peers.machines),
+        "local_listen_port": peers.port,
+        "time_out": _PATIENCE,
+        "tree_learner": "data",
+        "pre_partition": True,
+    }
+
+
 def _dataset(part: Part, names: Sequence[str], settings: dict[str, Any], reference: Any = None) -> Any:
     import lightgbm
 
-    if not np.isfinite(part.values).all():
-        row, column = np.argwhere(~np.isfinite(part.values))[0]
-        raise DatasetError(f"feature {names[column]} is not finite in row {row}; extract the features anew")
+    values: Any = part.values
+    if isinstance(values, Stored):
+        lightgbm.Sequence.register(Batches)
+        values = Batches(values)
+    else:
+        require_finite(values, names)
     return lightgbm.Dataset(
-        part.values,
+        values,
         part.labels,
         weight=part.weights,
         init_score=part.start,

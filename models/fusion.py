@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from models.booster import BoosterParams, Fitted, Part, Progress, fit
+from models.booster import BoosterParams, Fitted, Grow, Part, Progress, fit
+from models.sequence import Values, in_ranges, leading
 from models.tree_text import add, to_onnx
 from models.trees import Start, Trees
 
@@ -60,6 +62,7 @@ def fuse(
     seed: int = 0,
     threads: int = 0,
     progress: Progress | None = None,
+    grow: Grow = fit,
 ) -> Fused:
     """Fit both stages.
 
@@ -77,6 +80,8 @@ def fuse(
         Of the first and second stage.
     seed, threads, progress
         As `fit` takes them.
+    grow : callable
+        What fits a booster, as `fit` does.
 
     Raises
     ------
@@ -84,16 +89,20 @@ def fuse(
         Values that are not finite.
     """
     width = learnt.values.shape[1]
-    forensic = replace(validation, values=np.ascontiguousarray(validation.values[:, :width]))
-    first = fit(learnt, forensic, names[:width], params=params, seed=seed, threads=threads, progress=progress)
+    forensic = replace(validation, values=leading(validation.values, width))
+    first = grow(learnt, forensic, names[:width], params=params, seed=seed, threads=threads, progress=progress)
     trees = Trees(to_onnx(first.text))
     start, factor, offset = _weigh(trees, width, held, names, logits)
 
-    def started(part: Part) -> Part:
-        scores = trees.scores(part.values[:, :width]).astype(np.float64)
-        return replace(part, start=start.terms(part.values, names).sum(axis=1) + factor * scores + offset)
+    def starts(values: Values) -> npt.NDArray[np.float64]:
+        scores = trees.scores(values[:, :width]).astype(np.float64)
+        begun: npt.NDArray[np.float64] = start.terms(values, names).sum(axis=1) + factor * scores + offset
+        return begun
 
-    second = fit(
+    def started(part: Part) -> Part:
+        return replace(part, start=in_ranges(starts, part.values).astype(np.float64, copy=False))
+
+    second = grow(
         started(held), started(validation), names, params=further, seed=seed, threads=threads, progress=progress
     )
     stages = first.best_iteration, second.best_iteration
@@ -107,8 +116,9 @@ def _weigh(
     """Weigh logits and forensic trees by logistic regression: the start, the trees' factor, never below 0, the rest."""
     from sklearn.linear_model import LogisticRegression
 
-    scores = trees.scores(held.values[:, :width]).astype(np.float64)
-    given = held.values[:, [names.index(logit) for logit in logits]].astype(np.float64)
+    columns = [names.index(logit) for logit in logits]
+    scores = in_ranges(lambda values: trees.scores(values[:, :width]), held.values).astype(np.float64)
+    given = in_ranges(lambda values: values[:, columns], held.values).astype(np.float64)
     means = given.mean(axis=0)
     model = LogisticRegression().fit(np.column_stack([given - means, scores]), held.labels, held.weights)
     *weights, factor = model.coef_[0].tolist()

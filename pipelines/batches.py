@@ -19,8 +19,10 @@ from features.decode import Pixels
 from features.errors import DatasetError, ImageError
 from features.frame import WORKING_SIZE, Frame
 from features.source import read_bytes
+from features.storage import absolute
 from pipelines.dataset import HELD_BACK_PERCENT, LABELS, Sample, held_back
-from pipelines.engine import map_jobs
+from pipelines.engine_choice import Engine, Local
+from pipelines.engine_faults import Work, halve
 from pipelines.kinds import FORGED, family_of, head_of, heads_of, lesson_of, lessons
 
 __all__ = [
@@ -38,6 +40,7 @@ PARTS: Final = ("train", "validation")
 """The parts of the split that a network's training looks at."""
 
 _READ_AT_ONCE: Final = 64
+_LOST: Final = "lost"  # in place of a sha256: the image ended the process that decoded it
 _AHEAD: Final = 2  # batches that are loaded before they are asked for
 _Cells = npt.NDArray[np.float32]
 _UNKNOWN: Final = np.full((LOCATOR_SIDE, LOCATOR_SIDE), np.nan, np.float32)
@@ -169,33 +172,54 @@ def read_rows(
 
 
 class Sound(NamedTuple):
-    """Images that decode, each once, by sha256 ascending; their sha256 by path; the number of others, by reason."""
+    """Images that decode, each once, by sha256 ascending; their sha256 by path; the number of others, by reason.
+
+    `lost` are the paths of those that ended the process which decoded them.
+    """
 
     images: Sequence[Sample]
     digests: Mapping[str, str]
     left_out: Mapping[str, int]
+    lost: frozenset[str] = frozenset()
 
 
 def sound_images(
-    samples: Sequence[Sample], *, workers: int = 1, progress: Callable[[int, int], None] | None = None
+    samples: Sequence[Sample],
+    *,
+    workers: int = 1,
+    engine: Engine | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Sound:
-    """Decode every image and mask once; leave out images that fail, that repeat another, or carry both labels."""
-    chunks = [
-        [(sample.path, sample.mask) for sample in samples[at : at + _READ_AT_ONCE]]
-        for at in range(0, len(samples), _READ_AT_ONCE)
-    ]
+    """Decode every image and mask once; leave out images that fail, that repeat another, or carry both labels.
+
+    `engine` says where, else it is done in `workers` processes of this machine.
+    """
+    engine = engine or Local(workers)
+    places = [tuple(absolute(path) if path and engine.shared else path for path in (s.path, s.mask)) for s in samples]
+    chunks = [places[at : at + _READ_AT_ONCE] for at in range(0, len(places), _READ_AT_ONCE)]
     results: list[tuple[str, str]] = []
-    for found in map_jobs(_digests, chunks, workers=min(workers, len(chunks)) or 1, ordered=True):
+    for found in engine.map(Work(_digests, _halve, _blame), chunks, ordered=True, at_most=len(chunks) or 1):
         results += found
         if progress:
             progress(len(results), len(samples))
-    digests = {sample.path: own for sample, (own, _) in zip(samples, results, strict=True) if own}
+    lost = frozenset(sample.path for sample, (own, _) in zip(samples, results, strict=True) if own == _LOST)
+    digests = {
+        sample.path: own for sample, (own, _) in zip(samples, results, strict=True) if own and sample.path not in lost
+    }
     images, left_out = _once([sample for sample in samples if sample.path in digests], digests)
     masks = {sample.mask: mask for sample, (_, mask) in zip(samples, results, strict=True) if mask}
-    return Sound(images, {**digests, **masks}, {"failed": len(samples) - len(digests), **left_out})
+    return Sound(images, {**digests, **masks}, {"failed": len(samples) - len(digests), **left_out}, lost)
 
 
-def _digests(paths: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _halve(paths: Sequence[tuple[str, ...]]) -> list[list[tuple[str, ...]]]:
+    return halve(list(paths))
+
+
+def _blame(paths: Sequence[tuple[str, ...]], _: str) -> list[tuple[str, str]]:
+    return [(_LOST, "") for _ in paths]
+
+
+def _digests(paths: Sequence[tuple[str, ...]]) -> list[tuple[str, str]]:
     """Take the sha256 of images and masks; that of an image is empty where it or its mask does not decode."""
     found = [(_digest(path), _digest(mask) if mask else "") for path, mask in paths]
     return [("" if named and not mask else own, mask) for (own, mask), (_, named) in zip(found, paths, strict=True)]

@@ -26,6 +26,7 @@ __all__ = [
     "MaxFpr",
     "MaxFrames",
     "MaxMiss",
+    "Memory",
     "Model",
     "Prior",
     "Real",
@@ -79,6 +80,12 @@ ShardTimeout = Annotated[
     ),
 ]
 """How long a job may take."""
+
+Memory = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="GB", help="What the training may take; unless told, what the machine has left."),
+]
+"""How much memory there is."""
 
 Every = Annotated[
     float, typer.Option("--every", min=0.01, metavar="SECONDS", help="Of a clip, a frame is looked at this often.")

@@ -7,7 +7,7 @@ does not grow with the data set.
 
 import hashlib
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from features.framing import FRAMING
 from features.profiles import feature_set
 from features.source import read_bytes
 from pipelines import __version__
-from pipelines.engine_faults import Work, guarded
+from pipelines.engine_faults import Work, end_children, guarded, in_child
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -34,6 +34,7 @@ R = TypeVar("R")
 _AHEAD: Final = 2  # jobs a thread that the scheduler holds
 _RETRIES: Final = 2
 _PATIENCE: Final = 30.0  # seconds to wait for a first worker, and between two looks whether any is left
+_LOOK: Final = 2.0  # seconds between two looks whether those are there that work together
 _GO_ON: Final = "what is done stays; run the command again to go on"
 _SHARE: Final = "all machines have to reach images, stores and bundles under the same paths"
 
@@ -64,6 +65,64 @@ class Cluster:
     def workers(self) -> int:
         """How many threads all workers have together, at least 1."""
         return sum(self.client.nthreads().values()) or 1
+
+    @property
+    def threads(self) -> dict[str, int]:
+        """How many threads each worker has, by its address."""
+        return dict(sorted(self.client.nthreads().items()))
+
+    def together(self, run: Callable[[J], R], jobs: Sequence[J], needs: Iterable[str] = ()) -> list[R]:
+        """Run jobs that need each other at the same time, the first on the first worker of `threads`, and so on.
+
+        Parameters
+        ----------
+        run : callable
+            A function at the top level of a module, or a `partial` of one; it runs in a child of the worker.
+        jobs : sequence
+            As many as there are workers at most.
+        needs : iterable of str
+            As `Work.needs`.
+
+        Raises
+        ------
+        WorkerError
+            A process died, or a worker is gone; the others are ended. Whatever a job raises ends the others too.
+        """
+        places, wanted = list(self.threads)[: len(jobs)], _Needs.of(needs)
+        done: SimpleQueue[int] = SimpleQueue()
+        futures: list[Future[Any]] = []
+        try:
+            for number, (job, place) in enumerate(zip(jobs, places, strict=True)):
+                (sent,) = self.client.scatter([job], workers=[place], hash=False)
+                futures.append(self.client.submit(_alone, wanted, run, sent, workers=[place], pure=False))
+                futures[-1].add_done_callback(lambda _, number=number: done.put(number))
+            results = {number: self._take(futures[number]) for number in self._each(done, places)}
+        except BaseException as error:
+            gone = self._end(futures, places)
+            if gone and isinstance(error, WorkerError):
+                raise WorkerError(f"the worker at {gone[0]} is gone; run the command again") from error
+            raise
+        return [results[number] for number in range(len(jobs))]
+
+    def _each(self, done: SimpleQueue[int], places: Sequence[str]) -> Iterator[int]:
+        """Wait for one job of each worker, as long as all of them are there."""
+        left = len(places)
+        while left:
+            try:
+                yield done.get(timeout=_LOOK)
+                left -= 1
+            except Empty:
+                if not set(places) <= set(self.threads):
+                    raise WorkerError("a worker is gone") from None
+
+    def _end(self, futures: "Sequence[Future[Any]]", places: Sequence[str]) -> list[str]:
+        """End jobs and the processes that do them; gives the workers that are gone."""
+        there = set(places)
+        with suppress(Exception):
+            there &= set(self.threads)
+            self.client.cancel(futures)
+            self.client.run(end_children, workers=sorted(there))
+        return [place for place in places if place not in there]
 
     def map(
         self, work: Work[J, R], jobs: Iterable[J], *, ordered: bool = False, at_most: int | None = None
@@ -176,6 +235,11 @@ def _in_order(done: Iterator[tuple[int, R]]) -> Iterator[tuple[int, R]]:
 def _task(needs: _Needs, work: Work[J, R], limit: float, job: J) -> list[R]:
     _check(needs)
     return guarded(work, limit, job)
+
+
+def _alone(needs: _Needs, run: Callable[[J], R], job: J) -> R:
+    _check(needs)
+    return in_child(run, job)
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 from features.errors import WorkerError
 from pipelines.engine import settle
 
-__all__ = ["Work", "end_children", "guarded", "halve"]
+__all__ = ["Work", "end_children", "guarded", "halve", "in_child"]
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -72,14 +72,14 @@ def guarded(work: Work[J, R], limit: float | None, job: J) -> list[R]:
         The job.
     """
     try:
-        return [_in_child(work.run, job, limit)]
+        return [in_child(work.run, job, limit)]
     except WorkerError:
         parts = work.halve(job)
     if parts:
         shorter = limit and max(limit / 2, min(limit, _LEAST))
         return [result for part in parts for result in guarded(work, shorter, part)]
     try:
-        return [_in_child(work.run, job, limit)]
+        return [in_child(work.run, job, limit)]
     except WorkerError as error:
         return [work.blame(job, str(error))]
 
@@ -90,11 +90,11 @@ def end_children() -> None:
         _end_child(thread)
 
 
-def _in_child(fn: Callable[[J], R], job: J, limit: float | None) -> R:
-    """Run a job in the child; raises WorkerError where that died, or hung and was killed."""
+def in_child(fn: Callable[[J], R], job: J, limit: float | None = None) -> R:
+    """Run a job in the child of the calling thread; raises WorkerError where that died, or hung and was killed."""
     thread = threading.get_ident()
     try:
-        future = _child(thread).submit(_work, fn, job, os.getpid())
+        future = _child(thread).submit(fn, job)
         wait([future], limit)
         if not future.done():
             raise WorkerError(f"no result after {limit:g} seconds")
@@ -115,15 +115,12 @@ def _child(thread: int) -> Any:
         from joblib.externals.loky import ProcessPoolExecutor
 
         multiprocessing.current_process().daemon = False  # Dask's nannies mark their workers so: no children
-        _children[thread] = ProcessPoolExecutor(1, timeout=_IDLE, env=_THREADS)
+        _children[thread] = ProcessPoolExecutor(
+            1, timeout=_IDLE, env=_THREADS, initializer=settle, initargs=(os.getpid(),)
+        )  # settled before it has a job: one that is started while this process ends must end too
     return _children[thread]
 
 
 def _end_child(thread: int) -> None:
     if (child := _children.pop(thread, None)) is not None:
         child.shutdown(kill_workers=True)
-
-
-def _work(fn: Callable[[J], R], job: J, parent: int) -> R:
-    settle(parent)
-    return fn(job)

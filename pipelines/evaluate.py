@@ -13,7 +13,7 @@ from models.bundle import CARD, Bundle, resolve
 from models.card import model_card
 from models.files import replace_file
 from models.intervals import Resamples
-from pipelines.engine import cores
+from pipelines.engine_choice import LOCAL, Engine, Setup, open_engine
 from pipelines.evaluation_figures import (
     Judged,
     confusion,
@@ -64,7 +64,9 @@ SHOWN: Final = {
 Follow = Callable[[str], AbstractContextManager[Progress]]
 
 
-def evaluate(task: Task, out: str, *, follow: Follow, workers: int | None = None) -> dict[str, Any]:
+def evaluate(
+    task: Task, out: str, *, follow: Follow, workers: int | None = None, engine: Setup = LOCAL
+) -> dict[str, Any]:
     """Judge images with every model, and write RECORD and PAGE below `out`; goes on where an earlier run was stopped.
 
     Parameters
@@ -77,6 +79,8 @@ def evaluate(task: Task, out: str, *, follow: Follow, workers: int | None = None
         Makes what reports how far a step has come.
     workers : int, optional
         Processes; one a core by default. No figure depends on it.
+    engine : Setup
+        Where images are decoded and judged; no figure depends on it.
 
     Returns
     -------
@@ -90,20 +94,24 @@ def evaluate(task: Task, out: str, *, follow: Follow, workers: int | None = None
     DatasetError
         There is nothing to judge, or a card is wanted from other images than the test groups of the model's own data.
     WorkerError, OutputError
-        A process failed; something cannot be written.
+        No worker of a cluster is left, or one does not see the files; something cannot be written.
     """
-    workers = workers or cores()
+    with open_engine(engine, workers) as opened:
+        return _evaluate(task, out, follow, opened)
+
+
+def _evaluate(task: Task, out: str, follow: Follow, engine: Engine) -> dict[str, Any]:
     paths = list(dict.fromkeys(str(resolve(model).absolute()) for model in task.models))
     bundles = [load_detector(path, task.faces).bundle for path in paths]
     trained_on = {source for bundle in bundles for source in _trained_on(bundle)}
     with follow("check") as progress:
-        chosen = choose(task, trained_on, workers=workers, progress=progress)
+        chosen = choose(task, trained_on, engine=engine, progress=progress)
     names = named_apart([bundle.name for bundle in bundles], [bundle.digest for bundle in bundles])
     models = []
     for name, path, bundle in zip(names, paths, bundles, strict=True):
         with follow(f"judge {name}") as progress:
             rows = judge(
-                _wanted(chosen, task), Path(out), model=path, faces=task.faces, workers=workers, progress=progress
+                _wanted(chosen, task), Path(out), model=path, faces=task.faces, engine=engine, progress=progress
             )
         models.append({"name": name, **_describe(bundle), **_measure(chosen, rows, task)})
     found = {

@@ -9,13 +9,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import DatasetError, ImageError
+from features.errors import DatasetError, ImageError, WorkerError
 from features.frame import load_pixels
 from features.source import split_member
 from models.intervals import RESAMPLES
 from models.metrics import balanced
 from pipelines.batches import sound_images
 from pipelines.dataset import LABELS, Sample, read_dataset
+from pipelines.engine_choice import Engine
 from pipelines.machine import public
 
 __all__ = ["Chosen", "Task", "choose"]
@@ -143,7 +144,7 @@ def choose(
     task: Task,
     trained_on: Collection[str],
     *,
-    workers: int,
+    engine: Engine,
     progress: Callable[[int, int], None] | None = None,
 ) -> Chosen:
     """Decode the images that are asked for and keep those that are sound, each once.
@@ -154,8 +155,8 @@ def choose(
         What is asked for.
     trained_on : collection of str
         The data sets of which never more than the test groups are judged.
-    workers : int
-        Processes.
+    engine : Engine
+        Where they are decoded.
     progress : callable, optional
         Called with the number of images that are decoded and that there are.
 
@@ -166,7 +167,7 @@ def choose(
     """
     samples = read_dataset(task.sources, real=task.real, fake=task.fake)
     wanted = [s for s in samples if s.split == "test" or (task.whole and s.source not in trained_on)]
-    sound = sound_images(wanted, workers=workers, progress=progress)
+    sound = sound_images(wanted, engine=engine, progress=progress)
     if not sound.images:
         groups = "any group" if task.whole else "the test groups; --all judges every group"
         raise DatasetError(f"none of {len(samples)} images can be judged: {len(wanted)} are of {groups}")
@@ -177,7 +178,7 @@ def choose(
         [sound.digests[sample.path] for sample in kept],
         _groups(samples, trained_on, whole=task.whole),
         {**sound.left_out, "not_chosen": len(sound.images) - len(kept)},
-        [_failure(path) for path in failed],
+        [_failure(path, path in sound.lost) for path in failed],
         list(_warnings(kept, trained_on, whole=task.whole, failed=len(failed))),
     )
 
@@ -196,10 +197,12 @@ def _groups(samples: Sequence[Sample], trained_on: Collection[str], *, whole: bo
     return "mixed" if len(bound) > 1 else ("test" if bound == {True} else "all")
 
 
-def _failure(path: str) -> dict[str, str]:
+def _failure(path: str, deadly: bool) -> dict[str, str]:
     """Say why an image cannot be judged, and which it is, without the folders of this machine."""
     member = split_member(path)
     name = f"{Path(member[0]).name}!/{member[1]}" if member else "/".join(Path(path).parts[-2:])
+    if deadly:
+        return {"path": name, "type": WorkerError.code, "message": "the process died that decoded this, or it hung"}
     try:
         load_pixels(path)
     except ImageError as error:

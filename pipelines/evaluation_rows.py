@@ -7,7 +7,9 @@ detector, the sha256 of the image and the key of the level (`pipelines.robustnes
 
 import hashlib
 import json
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -15,12 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from features.decode import Pixels
-from features.errors import ImageError
+from features.errors import BundleError, FauxfaceError, ImageError, OutputError, WorkerError, reason_of
 from features.frame import Frame, load_pixels
 from features.framing import FRAMING
 from features.planes import laplacian
+from features.storage import absolute
+from features.store import FeatureStore
 from models.files import replace_file
-from pipelines.engine import map_jobs
+from pipelines import engine_faults
+from pipelines.engine_choice import Engine, Local
 from pipelines.robustness import perturb
 from pipelines.score import load_detector
 
@@ -59,6 +64,7 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class _Job:
+    digest: str
     model: str
     faces: str
     folder: Path
@@ -77,7 +83,7 @@ def judge(
     *,
     model: str,
     faces: str,
-    workers: int = 1,
+    engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> "pandas.DataFrame":
     """Give a row for each key of each image, those that an earlier run left and new ones.
@@ -92,8 +98,8 @@ def judge(
         As `load_detector` takes it.
     faces : str
         `off` judges images whole, `auto` the largest face in each.
-    workers : int
-        Processes.
+    engine : Engine, optional
+        Where; in this process unless given.
     progress : callable, optional
         Called with the number of rows that are there and that there will be.
 
@@ -107,8 +113,9 @@ def judge(
     UnknownNameError, BundleError, FeatureMismatchError
         As `load_detector` raises them.
     WorkerError, OutputError
-        A process failed; the rows cannot be written.
+        No worker of a cluster is left, or one does not see the folder; the rows cannot be written.
     """
+    engine = engine or Local(1)
     bundle = load_detector(model, faces).bundle
     folder = out / "rows" / f"{bundle.digest[:16]}-{'off' if faces == 'off' else FRAMING.replace('/', '-')}"
     known = _read(folder)
@@ -119,14 +126,40 @@ def judge(
         if (keys := tuple(key for key in image.keys if (image.sha256, key) not in done))
     ]
     total, rows = sum(len(image.keys) for image in wanted), sum(len(image.keys) for image in missing)
-    job, finished = _Job(model, faces, folder), total - rows
+    job, finished = _Job(bundle.digest, model, faces, folder), total - rows
     failed = []
-    for found in map_jobs(_judge_job, _jobs(job, missing, rows, workers), workers=workers if len(missing) > 1 else 1):
-        failed.append(found.failed)
-        finished += found.rows
-        if progress:
-            progress(finished, total)
+    with ExitStack() as stack:
+        needs = (stack.enter_context(_shared(folder)),) if engine.shared else ()
+        jobs = _jobs(job, missing, rows, engine.workers)
+        work = engine_faults.Work(_judge_job, _halve, _blame, needs)
+        jobs = map(_anywhere, jobs) if engine.shared else jobs
+        for found in engine.map(work, jobs, at_most=None if len(missing) > 1 else 1):
+            failed.append(found.failed)
+            finished += found.rows
+            if progress:
+                progress(finished, total)
     return _ordered(wanted, [_read(folder), *failed])
+
+
+@contextmanager
+def _shared(folder: Path) -> Iterator[str]:
+    """Lay a file into the folder of the rows, by which workers tell that they see the same."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {reason_of(error)}") from error
+    with FeatureStore(folder).probe() as path:
+        yield absolute(path)
+
+
+def _anywhere(job: _Job) -> _Job:
+    """Make the paths of a job absolute, so that it means the same on another machine."""
+    wanted = tuple(image._replace(path=absolute(image.path)) for image in job.wanted)
+    return replace(job, folder=Path(absolute(job.folder)), wanted=wanted)
+
+
+def _halve(job: _Job) -> list[_Job]:
+    return [replace(job, wanted=tuple(part)) for part in engine_faults.halve(list(job.wanted))]
 
 
 def _jobs(job: _Job, missing: Sequence[Wanted], rows: int, workers: int) -> Iterator[_Job]:
@@ -149,9 +182,19 @@ class _Found(NamedTuple):
     failed: "pandas.DataFrame"
 
 
+def _blame(job: _Job, reason: str) -> _Found:
+    import pandas
+
+    rows = [_failure(image.sha256, key, WorkerError(reason)) for image in job.wanted for key in image.keys]
+    return _Found(len(rows), pandas.DataFrame(rows, columns=list(COLUMNS)))
+
+
 def _judge_job(job: _Job) -> _Found:
     """Judge what a job wants and write its shard."""
     import pandas
+
+    if load_detector(job.model, job.faces).bundle.digest != job.digest:
+        raise BundleError(f"{job.model} is another detector on {socket.gethostname()} than where the run was started")
 
     rows: list[dict[str, Any]] = []
     for batch in _batches(_pictures(job.wanted, rows)):
@@ -179,7 +222,7 @@ def _pictures(wanted: Sequence[Wanted], failed: list[dict[str, Any]]) -> Iterato
                 failed.append(_failure(sha256, key, error))
 
 
-def _failure(sha256: str, key: str, error: ImageError) -> dict[str, Any]:
+def _failure(sha256: str, key: str, error: FauxfaceError) -> dict[str, Any]:
     return {"sha256": sha256, "key": key, "verdict": "", "error": f"{error.code}: {error}"}
 
 

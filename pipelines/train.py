@@ -14,20 +14,23 @@ from features.errors import DatasetError, StoreError
 from features.profiles import forensic
 from features.store import FeatureStore
 from models import novelty
-from models.booster import BoosterParams, Fitted, Progress, fit
-from models.bundle import CARD, NETWORK_ONNX, NOVELTY_ONNX, save
+from models.booster import BoosterParams, Fitted, Progress
+from models.bundle import CARD, NETWORK_ONNX, NOVELTY_ONNX, inspect, save
 from models.calibration import Calibration, OperatingPoints, calibration_scores
 from models.card import model_card
 from models.fusion import FURTHER, fuse
 from models.intervals import evaluate
 from models.metrics import balanced
+from models.sequence import Stored, in_ranges
 from models.tree_text import to_onnx
 from models.trees import Start, Trees, add_up
 from models.weights import Weights
 from pipelines.dataset import HELD_BACK_PERCENT
+from pipelines.engine_choice import LOCAL, Setup
 from pipelines.training_data import Data, read_data, read_learnt
+from pipelines.training_plan import Opened, choose_way
 
-__all__ = ["train"]
+__all__ = ["summary", "train"]
 
 _LIBRARIES: Final = ("lightgbm", "numpy", "onnx", "opencv-python-headless", "pillow", "simplejpeg")
 
@@ -44,13 +47,19 @@ def train(
     params: BoosterParams | None = None,
     threads: int = 0,
     resamples: int = 1000,
+    engine: Setup = LOCAL,
+    memory: float | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Train a detector on a feature store and write its bundle.
 
     The training groups are fitted, the validation groups stop the fit, the calibration groups place the sigmoid and the
     operating points, and the test groups are scored once, at the end, by what is about to be written. Where a network
     measured some of the features, they are fitted only on training groups that were held back from it.
+
+    Where the values would not fit in memory, and on a cluster, they stay in the store and are read by ranges: then the
+    result depends on how rows lie in its shards, and on a cluster on the number of workers too.
 
     Parameters
     ----------
@@ -70,8 +79,14 @@ def train(
         0 for all cores; changes the time, not the result.
     resamples : int
         Of the bootstrap that gives the intervals.
+    engine : Setup
+        Where the trees are fitted.
+    memory : float, optional
+        Bytes that the training may take; what is available unless given.
     progress : callable
-        Called after each tree.
+        Called after each tree; not on a cluster.
+    say : callable, optional
+        Takes a sentence: the estimate of memory, and what follows from it.
 
     Returns
     -------
@@ -87,12 +102,16 @@ def train(
         There are no fakes of a kind that is to be left out.
     StoreError, OutputError, BundleError
         The store cannot be read, the bundle not be written, or the store's network not be read.
+    MissingExtraError, WorkerError, FeatureMismatchError
+        Of a cluster, as `open_engine` raises them; a worker is lost.
     """
     store = FeatureStore(cache)
     weights = _read_network(store)
-    data, names = read_data(store, without), store.feature_set.names
+    way, faces = choose_way(store, engine, memory, say), store.faces
+    data, names = read_data(store, without, stored=way.stored), store.feature_set.names
     task = _Fit(store, data, tuple(without), params or BoosterParams(), seed, threads, progress)
-    grown = task.fused() if weights else task.plain()
+    with way.open(threads) as opened:
+        grown = task.fused(opened) if weights else task.plain(opened)
     onnx = to_onnx(grown.fitted.text)
     trees = Trees(onnx)
 
@@ -108,7 +127,7 @@ def train(
         "calibration": calibration.to_json(),
         "operating_points": points.to_json(),
         "calibration_scores": kept,
-        "training": _record(data, store.faces, task, grown),
+        "training": _record(data, faces, task, grown),
         "metrics": _test(score, calibration, points, data, seed=seed, resamples=resamples),
         "libraries": {library: version(library) for library in _LIBRARIES},
         **({"novelty": alien[1]} if alien else {}),
@@ -119,6 +138,11 @@ def train(
     files |= {NOVELTY_ONNX: alien[0]} if alien else {}
     files |= {NETWORK_ONNX: weights.onnx} if weights else {}
     return save(out, manifest, {**files, CARD: model_card(manifest).encode()})
+
+
+def summary(bundle: str | os.PathLike[str]) -> dict[str, Any]:
+    """Give what a bundle says of itself, but for what only programs want: the thousands of names."""
+    return {key: value for key, value in inspect(bundle).items() if key not in ("feature_set", "feature_names")}
 
 
 def _read_network(store: FeatureStore) -> Weights | None:
@@ -158,17 +182,18 @@ class _Fit:
     threads: int
     progress: Progress | None
 
-    def plain(self) -> _Grown:
+    def plain(self, opened: Opened) -> _Grown:
         """Fit one booster on the training part."""
         train, validation = self.data.part("train"), self.data.part("validation")
-        return _Grown(fit(train, validation, self.store.feature_set.names, **self._how))
+        fitted = opened.grow(train, validation, self.store.feature_set.names, **self._how)
+        return _Grown(fitted, record=opened.record(len(train.labels)))
 
-    def fused(self) -> _Grown:
+    def fused(self, opened: Opened) -> _Grown:
         """Fit a booster in two stages: on what the network learnt from, then on what was held back from it."""
         train, validation = self.data.part("train"), self.data.part("validation")
-        learnt = read_learnt(self.store, self.without)
-        names = self.store.feature_set.names
-        fused = fuse(learnt.part("train"), train, validation, names, logits_of(self.store.feature_set), **self._how)
+        learnt = read_learnt(self.store, self.without, stored=isinstance(self.data.values, Stored))
+        names, logits = self.store.feature_set.names, logits_of(self.store.feature_set)
+        fused = fuse(learnt.part("train"), train, validation, names, logits, **self._how, grow=opened.grow)
         record = {
             "further_params": asdict(FURTHER),
             "stages": list(fused.stages),
@@ -178,6 +203,7 @@ class _Fit:
                 "groups": {"train": learnt.groups["train"]},
                 "data_digest": learnt.digest,
             },
+            **opened.record(len(train.labels)),
         }
         return _Grown(fused.fitted, fused.start, record)
 
@@ -189,7 +215,7 @@ class _Fit:
 def _calibrate(score: Score, data: Data) -> tuple[Calibration, OperatingPoints, dict[str, list[float]]]:
     """Place sigmoid and operating points on the calibration part; returns its probabilities by class too."""
     part = data.part("calibration")
-    scores = score(part.values)
+    scores = in_ranges(score, part.values)
     calibration = Calibration.fit(scores, part.labels)
     probabilities = calibration.probability(scores)
     points = OperatingPoints.fit(probabilities, part.labels)
@@ -201,8 +227,12 @@ def _novelty(data: Data, names: Sequence[str], counted: Sequence[str]) -> tuple[
 
     None where there are too few calibration images to say so; `counted` are the features that count.
     """
-    onnx = novelty.fit(data.values, np.flatnonzero(data.mask("train")), np.flatnonzero(np.isin(names, counted)))
-    distances = novelty.Novelty(onnx, 1.0).distances(data.part("calibration").values)
+    places, columns = np.flatnonzero(data.mask("train")), np.flatnonzero(np.isin(names, counted))
+    if isinstance(data.values, Stored):
+        onnx = novelty.fit(data.values[novelty.drawn(places)].read(), columns=columns)
+    else:
+        onnx = novelty.fit(data.values, places, columns)
+    distances = in_ranges(novelty.Novelty(onnx, 1.0).distances, data.part("calibration").values)
     if (limit := novelty.limit(distances)) is None:
         return None
     return onnx, {"limit": limit, "share": novelty.EXCEEDED, "images": len(distances)}
@@ -234,7 +264,7 @@ def _test(
 ) -> dict[str, Any]:
     """Measure on the test part: all of it, and as many fakes as reals."""
     part, rows = data.part("test"), data.rows[data.mask("test")]
-    probabilities = calibration.probability(score(part.values))
+    probabilities = calibration.probability(in_ranges(score, part.values))
     groups, digests = rows["group"].to_numpy(), rows["sha256"].to_numpy()
     chosen = {"test_balanced": balanced(part.labels, digests), "test": np.arange(len(rows))}
     return {

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,14 +14,17 @@ from features.errors import DatasetError
 from features.profiles import forensic
 from features.store import FeatureStore
 from models.booster import Part
+from models.sequence import Stored
 from pipelines.dataset import LABELS, SPLITS, held_back
 from pipelines.kinds import chosen
+from pipelines.training_rows import Choose, join, packed
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Data", "read_data", "read_learnt"]
 
+_AT_ONCE: Final = 1 << 16  # rows whose texts are held as objects
 _IDENTITY: Final = ["sha256", "variant", "label", "group", "split"]  # what makes training data the same data
 
 
@@ -32,15 +35,15 @@ class Data:
     Attributes
     ----------
     rows : DataFrame
-        The manifest's columns, and `variant`.
-    values : (n, d) float32 array
-        The features of each row.
+        `sha256`, `variant`, `label`, `group`, `source` and `split` at least.
+    values : (n, d) float32 array, or Stored
+        The features of each row, in memory or in the store.
     left_out : mapping
         How many images cannot be used, by reason.
     """
 
     rows: "pandas.DataFrame"
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float32] | Stored
     left_out: Mapping[str, int]
 
     def mask(self, split: str) -> npt.NDArray[np.bool_]:
@@ -80,16 +83,24 @@ class Data:
     @property
     def digest(self) -> str:
         """Sha256 over the rows: their keys, labels, groups and parts, in order of their keys."""
-        table = sorted([str(value) for value in row] for row in self.rows[_IDENTITY].itertuples(index=False))
-        return hashlib.sha256(json.dumps(table).encode()).hexdigest()
+        variants = self.rows["variant"].astype("category").cat.codes.to_numpy()
+        order = np.lexsort((variants, packed(self.rows["sha256"])))
+        table, digest, separator = self.rows[_IDENTITY], hashlib.sha256(b"["), ""
+        for first in range(0, len(table), _AT_ONCE):
+            for row in table.iloc[order[first : first + _AT_ONCE]].itertuples(index=False):
+                digest.update((separator + json.dumps([str(value) for value in row])).encode())
+                separator = ", "
+        digest.update(b"]")
+        return digest.hexdigest()
 
 
-def read_data(store: FeatureStore, without: Sequence[str] = ()) -> Data:
+def read_data(store: FeatureStore, without: Sequence[str] = (), *, stored: bool = False) -> Data:
     """Read what a booster may be fitted and judged on.
 
     Each image is there once, whatever the number of paths it was found under; variants serve training only. Where a
     network measured some features, the training part holds only groups that were held back from it. Fakes of the kinds
-    `without` are left out of every part, as `pipelines.kinds` has it.
+    `without` are left out of every part, as `pipelines.kinds` has it. Rows come in the order of their keys; with
+    `stored`, which leaves the values where they are, in the order of the store.
 
     Raises
     ------
@@ -101,15 +112,15 @@ def read_data(store: FeatureStore, without: Sequence[str] = ()) -> Data:
         The store cannot be read.
     """
     network = network_of(store.feature_set) is not None
-    data = _read(store, None, lambda learnt: ~learnt if network else learnt | True, without)
+    data = _read(store, None, lambda learnt: ~learnt if network else learnt | True, without, stored)
     for split in SPLITS:
         _require_both_classes(store, data, split)
     return data
 
 
-def read_learnt(store: FeatureStore, without: Sequence[str] = ()) -> Data:
+def read_learnt(store: FeatureStore, without: Sequence[str] = (), *, stored: bool = False) -> Data:
     """Read the forensic features of what the network of a store may have learnt from, as `read_data` does."""
-    data = _read(store, forensic(store.feature_set).names, lambda learnt: learnt, without)
+    data = _read(store, forensic(store.feature_set).names, lambda learnt: learnt, without, stored)
     _require_both_classes(store, data, "train", " for the forensic trees")
     return data
 
@@ -126,23 +137,31 @@ def _require_both_classes(store: FeatureStore, data: Data, split: str, purpose: 
 def _read(
     store: FeatureStore,
     names: Sequence[str] | None,
-    choose: Callable[["pandas.Series[bool]"], "pandas.Series[bool]"],
+    choose: Choose,
     without: Sequence[str],
+    stored: bool,
 ) -> Data:
     """Join features and manifest, where `choose` says so of an image that a network may have learnt from."""
     import pandas
 
+    if stored:
+        joined = join(store, names, choose, without)
+        _require_features(joined.missing, joined.images)
+        return Data(joined.rows, joined.values, joined.left_out)
     images, left_out = _images(store, without)
     learnt = (images["split"] == "train") & ~images["group"].fillna("").map(held_back).astype(bool)
     images = images[choose(learnt)]
     features = store.load(names)
-    missing = len(images.index.difference(pandas.Index(features.sha256)))
-    if missing:
-        raise DatasetError(f"{missing} of {len(images)} images have no features yet; run the same extract again")
+    _require_features(len(images.index.difference(pandas.Index(features.sha256))), len(images))
     rows = pandas.DataFrame({"sha256": features.sha256, "variant": features.variant}).join(images, on="sha256")
     used = (rows["split"].notna() & ((rows["split"] == "train") | (rows["variant"] == ""))).to_numpy()
     values = features.values if used.all() else features.values[used]
     return Data(rows[used].reset_index(drop=True).astype({"label": int}), values, left_out)
+
+
+def _require_features(missing: int, images: int) -> None:
+    if missing:
+        raise DatasetError(f"{missing} of {images} images have no features yet; run the same extract again")
 
 
 def _images(store: FeatureStore, without: Sequence[str]) -> tuple["pandas.DataFrame", dict[str, int]]:
@@ -151,8 +170,8 @@ def _images(store: FeatureStore, without: Sequence[str]) -> tuple["pandas.DataFr
     sound = manifest[manifest["error"].fillna("") == ""].sort_values("path")
     torn = sound.groupby("sha256")["label"].transform("nunique") > 1
     single = sound[~torn].drop_duplicates("sha256").set_index("sha256")
-    columns = (single[name].fillna("").tolist() for name in ("label", "kind", "source"))
-    unwanted = chosen(*columns, without)
+    labels, kinds, sources = (single[name].fillna("").tolist() for name in ("label", "kind", "source"))
+    unwanted = chosen(labels, kinds, sources, without)
     images = single[~np.array(unwanted, bool)]
     left_out = {
         "failed": len(manifest) - len(sound),

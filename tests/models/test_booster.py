@@ -81,7 +81,7 @@ def test_weights_let_both_classes_weigh_the_same() -> None:
 def test_a_mixture_of_classes_does_not_move_the_scores() -> None:
     def mean_score(fakes: float) -> float:
         text = fit(part(4000, 1, fakes), part(400, 2), NAMES, params=PARAMS).text
-        return float(Trees(to_onnx(text)).scores(part(2000, 9, 0.5).values).mean())
+        return float(Trees(to_onnx(text)).scores(part(2000, 9, 0.5).held).mean())
 
     assert mean_score(0.9) == pytest.approx(mean_score(0.5), abs=0.8)  # log(9) = 2.2 were they not weighted
 
@@ -89,7 +89,7 @@ def test_a_mixture_of_classes_does_not_move_the_scores() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_named(value: float) -> None:
     broken = part(100, 1)
-    broken.values[41, 5] = value
+    broken.held[41, 5] = value
     with pytest.raises(DatasetError, match=r"toy\.moments\.value\.5 is not finite in row 41"):
         fit(broken, part(100, 2), NAMES, params=PARAMS)
 

@@ -30,7 +30,7 @@ def rows(number: int, seed: int, *, knows: bool = False) -> Part:
 @cache
 def fused() -> Fused:
     learnt = rows(1500, 1, knows=True)
-    forensic = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels)
+    forensic = Part(np.ascontiguousarray(learnt.held[:, :FORENSIC]), learnt.labels)
     return fuse(forensic, rows(700, 2), rows(500, 3), NAMES, (LOGIT,), params=QUICK, further=QUICK, threads=1)
 
 
@@ -51,13 +51,13 @@ def test_both_stages_are_one_booster_over_one_vector() -> None:
 def test_the_first_stage_is_what_fit_makes_of_it_times_a_factor() -> None:
     learnt, validation = rows(1500, 1, knows=True), rows(500, 3)
     first = fit(
-        Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels),
-        Part(np.ascontiguousarray(validation.values[:, :FORENSIC]), validation.labels),
+        Part(np.ascontiguousarray(learnt.held[:, :FORENSIC]), learnt.labels),
+        Part(np.ascontiguousarray(validation.held[:, :FORENSIC]), validation.labels),
         NAMES[:FORENSIC],
         params=QUICK,
         threads=1,
     )
-    found, values = fused(), rows(50, 4).values
+    found, values = fused(), rows(50, 4).held
     booster = lightgbm.Booster(model_str=found.fitted.text)
     begun = booster.predict(values, raw_score=True, num_iteration=found.stages[0])
     factors = begun / Trees(to_onnx(first.text)).scores(values[:, :FORENSIC])
@@ -69,11 +69,11 @@ def test_the_first_stage_is_what_fit_makes_of_it_times_a_factor() -> None:
 def test_the_whole_is_better_than_its_parts_and_its_auc_is_reported() -> None:
     found, strange = fused(), rows(3000, 5)
     trees = Trees(to_onnx(found.fitted.text))
-    whole = auc(strange, add_up(trees, found.start, strange.values, NAMES))
-    assert whole > auc(strange, trees.scores(strange.values)) + 0.01
-    assert whole > auc(strange, strange.values[:, -1]) + 0.05
+    whole = auc(strange, add_up(trees, found.start, strange.held, NAMES))
+    assert whole > auc(strange, trees.scores(strange.held)) + 0.01
+    assert whole > auc(strange, strange.held[:, -1]) + 0.05
     validation = rows(500, 3)
-    again = auc(validation, add_up(trees, found.start, validation.values, NAMES))
+    again = auc(validation, add_up(trees, found.start, validation.held, NAMES))
     assert again == pytest.approx(found.fitted.validation_auc, abs=2e-4)  # of equal weights there, weighted here
 
 
@@ -84,20 +84,20 @@ def test_a_logit_that_knows_too_much_of_what_it_learnt_from_gains_no_weight_by_i
 
 def test_forensic_trees_that_mislead_get_no_weight() -> None:
     learnt = rows(800, 6)
-    against = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), 1 - learnt.labels)
+    against = Part(np.ascontiguousarray(learnt.held[:, :FORENSIC]), 1 - learnt.labels)
     found = fuse(against, rows(700, 2), rows(500, 3), NAMES, (LOGIT,), params=QUICK, further=QUICK, threads=1)
     booster = lightgbm.Booster(model_str=found.fitted.text)
-    begun = np.asarray(booster.predict(rows(20, 4).values, raw_score=True, num_iteration=found.stages[0]))
+    begun = np.asarray(booster.predict(rows(20, 4).held, raw_score=True, num_iteration=found.stages[0]))
     assert begun.tolist() == [0.0] * 20
 
 
 def test_several_logits_are_weighed_each_for_itself() -> None:
     learnt = rows(1500, 1)
-    forensic = Part(np.ascontiguousarray(learnt.values[:, :FORENSIC]), learnt.labels)
+    forensic = Part(np.ascontiguousarray(learnt.held[:, :FORENSIC]), learnt.labels)
     logits = tuple(NAMES[-2:])
     found = fuse(forensic, rows(700, 2), rows(500, 3), NAMES, logits, params=QUICK, further=QUICK, threads=1)
     assert found.start.names == logits
     assert min(found.start.weights) > 0
     strange = rows(3000, 5)
-    start = found.start.terms(strange.values, NAMES)
+    start = found.start.terms(strange.held, NAMES)
     assert auc(strange, start.sum(axis=1)) > max(auc(strange, column) for column in start.T)

@@ -38,7 +38,7 @@ def adversarial(text: str, base: np.typing.NDArray[np.float32]) -> np.typing.NDA
 
 
 def test_every_row_goes_to_lightgbms_leaf_in_every_tree(text: str) -> None:
-    values = part(200, 3).values
+    values = part(200, 3).held
     values = np.concatenate([values, adversarial(text, values), np.zeros((1, WIDTH), np.float32)])
     leaves = np.asarray(lightgbm.Booster(model_str=text).predict(values, pred_leaf=True))
     head, *trees = text.partition("\nend of trees")[0].split("\nTree=")
@@ -52,7 +52,7 @@ def test_every_row_goes_to_lightgbms_leaf_in_every_tree(text: str) -> None:
 
 
 def test_scores_agree_with_lightgbm(text: str) -> None:
-    values = part(2000, 4).values
+    values = part(2000, 4).held
     expected = lightgbm.Booster(model_str=text).predict(values, raw_score=True)
     np.testing.assert_allclose(Trees(to_onnx(text)).scores(values), expected, atol=1e-5, rtol=0)
 
@@ -65,7 +65,7 @@ def test_onnx_repeats(text: str) -> None:
 def test_constant_features_make_a_constant_score() -> None:
     flat = Part(np.ones((60, 2), np.float32), np.arange(60) % 2)
     fitted = fit(flat, flat, NAMES[:2], params=PARAMS, threads=1)
-    np.testing.assert_allclose(Trees(to_onnx(fitted.text)).scores(flat.values), 0, atol=1e-6)
+    np.testing.assert_allclose(Trees(to_onnx(fitted.text)).scores(flat.held), 0, atol=1e-6)
 
 
 def _lightgbm_text(objective: str = "binary", **options: Any) -> str:
@@ -105,12 +105,12 @@ def wider() -> str:
     """A booster over more features, of which the first are those of `text`."""
     params = BoosterParams(num_leaves=4, max_trees=7, early_stopping_rounds=7, feature_fraction=1.0)
     rows = [part(900, seed) for seed in (5, 6)]
-    wide = [Part(np.concatenate([rows[i].values, rows[i].values[:, ::-1]], axis=1), rows[i].labels) for i in (0, 1)]
+    wide = [Part(np.concatenate([rows[i].held, rows[i].held[:, ::-1]], axis=1), rows[i].labels) for i in (0, 1)]
     return fit(wide[0], wide[1], [*NAMES, *(f"{name}.twice" for name in NAMES)], params=params, threads=1).text
 
 
 def test_boosters_add_up(text: str, wider: str) -> None:
-    values = part(500, 7).values
+    values = part(500, 7).held
     both = np.concatenate([values, values[:, ::-1]], axis=1)
     first = np.asarray(lightgbm.Booster(model_str=text).predict(values, raw_score=True))
     expected = 0.25 * first - 2.0 * np.asarray(lightgbm.Booster(model_str=wider).predict(both, raw_score=True))
@@ -123,7 +123,7 @@ def test_boosters_add_up(text: str, wider: str) -> None:
 
 
 def test_the_contributions_of_a_sum_add_up(text: str, wider: str) -> None:
-    values = part(40, 8).values
+    values = part(40, 8).held
     both = np.concatenate([values, values[:, ::-1]], axis=1)
     total = lightgbm.Booster(model_str=add([(text, 0.5), (wider, 1.0)]))
     parts = np.asarray(total.predict(both, pred_contrib=True))
@@ -131,5 +131,5 @@ def test_the_contributions_of_a_sum_add_up(text: str, wider: str) -> None:
 
 
 def test_one_booster_times_one_is_itself(text: str) -> None:
-    values = part(100, 9).values
+    values = part(100, 9).held
     assert Trees(to_onnx(add([(text, 1.0)]))).scores(values).tobytes() == Trees(to_onnx(text)).scores(values).tobytes()

@@ -275,7 +275,7 @@ def test_without_any_worker_left_the_run_ends(
     monkeypatch.setattr(module, "_PATIENCE", 2.0)
     with pytest.raises(WorkerError, match="has no workers; start some with: dask worker"):
         machines.open()
-    monkeypatch.setattr(module, "_PATIENCE", 20.0)
+    monkeypatch.setattr(module, "_PATIENCE", 60.0)
     worker = machines.add()
     engine = machines.open()
     monkeypatch.setattr(module, "_PATIENCE", 1.0)

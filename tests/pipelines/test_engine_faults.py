@@ -2,10 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -14,6 +17,8 @@ from pipelines.engine_choice import Local, Setup, open_engine
 from pipelines.engine_faults import Work, end_children, guarded, halve
 
 Job = tuple[int, ...]
+
+ROOT: Final = Path(__file__).parents[2]
 
 
 def double(job: Job) -> list[int | str]:
@@ -131,3 +136,32 @@ def test_one_worker_without_a_limit_is_this_process() -> None:
 def test_a_scheduler_belongs_to_the_cluster_engine() -> None:
     with pytest.raises(WorkerError, match="goes with --engine dask"), open_engine(Setup(scheduler="tcp://x:1")):
         pass
+
+
+_DIES: Final = """
+import os, signal, time
+from pipelines.engine_faults import _child
+child = _child(0)
+child.submit(time.sleep, 100)
+while not child._processes:
+    time.sleep(0.001)
+print(*child._processes, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_child_that_is_still_starting_ends_with_its_parent() -> None:
+    died = subprocess.run([sys.executable, "-c", _DIES], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=45)
+    assert died.returncode == -signal.SIGKILL
+    (child,) = map(int, died.stdout.split())
+    deadline = time.monotonic() + 20
+    while is_running(child):
+        assert time.monotonic() < deadline, "the child outlived its parent"
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -8,6 +8,7 @@ import pytest
 
 from features.errors import DatasetError
 from pipelines.dataset import read_dataset
+from pipelines.engine_choice import Local
 from pipelines.evaluation_images import Chosen, Task, choose
 from tests.images import corpus, jpeg, photo
 
@@ -19,7 +20,7 @@ def faces(tmp_path: Path) -> Path:
 
 
 def chosen(*sources: Path, whole: bool = True, limit: int | None = None, trained_on: tuple[str, ...] = ()) -> Chosen:
-    return choose(Task([str(s) for s in sources], whole=whole, limit=limit), trained_on, workers=1)
+    return choose(Task([str(s) for s in sources], whole=whole, limit=limit), trained_on, engine=Local(1))
 
 
 def test_only_the_test_groups_are_judged_unless_all_are_wanted(faces: Path) -> None:

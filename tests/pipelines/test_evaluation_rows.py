@@ -10,6 +10,7 @@ import pytest
 
 from features.frame import load_pixels
 from pipelines import evaluation_rows
+from pipelines.engine_choice import Local
 from pipelines.evaluation_rows import AS_IT_IS, COLUMNS, Wanted, judge
 from pipelines.robustness import perturb
 from pipelines.score import load_detector
@@ -39,7 +40,7 @@ def run(small_detector: Path, tmp_path: Path) -> Judge:
     """Judge with the small detector, images whole unless told."""
 
     def judged(wanted: list[Wanted], workers: int = 1, faces: str = "off") -> "pandas.DataFrame":
-        return judge(wanted, tmp_path / "out", model=str(small_detector), faces=faces, workers=workers)
+        return judge(wanted, tmp_path / "out", model=str(small_detector), faces=faces, engine=Local(workers))
 
     return judged
 

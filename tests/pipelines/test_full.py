@@ -416,7 +416,25 @@ def test_the_ways_to_decide_together_are_compared(bundle: Path, cache: Path, sma
     manifest, data = load(bundle).manifest, read_data(FeatureStore(cache))
     assert found["images"] == manifest["training"]["rows"]["calibration"] == data.counts["calibration"]
     part = data.part("calibration")
-    own = roc_auc(part.labels, load(bundle).probability(part.values), np.ones(len(part.labels)))
+    own = roc_auc(part.labels, load(bundle).probability(part.held), np.ones(len(part.labels)))
     assert found["ways"]["two stages"]["auc"]["value"] == own
     with pytest.raises(BundleError, match="not a detector of profile full"):
         fusion.measure(small_detector, cache)
+
+
+def test_both_stages_grow_on_values_that_stay_in_the_store(cache: Path, bundle: Path, tmp_path: Path) -> None:
+    manifest = train(cache, tmp_path / "stored", params=QUICK, threads=1, resamples=5, memory=1.0)
+    training, held = manifest["training"], load(bundle).manifest["training"]
+    assert training["engine"] == {"name": "local", "workers": 1, "rows": [count_trained(held)]}
+    for name in ("data_digest", "rows", "groups", "variants", "left_out", "forensic_trees"):
+        assert training[name] == held[name]
+    assert all(training["stages"])
+    assert verify(tmp_path / "stored") == []
+    detector, data = load(tmp_path / "stored"), read_data(FeatureStore(cache))
+    part = data.part("test")
+    auc = roc_auc(part.labels, detector.probability(part.held), np.ones(len(part.labels)))
+    assert auc == pytest.approx(manifest["metrics"]["test"]["auc"]["value"])
+
+
+def count_trained(training: dict[str, Any]) -> int:
+    return int(sum(training["rows"]["train"].values()) + sum(training["variants"].values()))
