@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-__all__ = ["AA", "FAINT", "Browser", "browser", "chromium", "need_chromium", "until"]
+__all__ = ["AA", "FAINT", "Browser", "browser", "chrome", "chromium", "need_chromium", "until"]
 
 AA = 4.5
 """The least contrast of text (WCAG 2.2, 1.4.3)."""
@@ -108,11 +108,19 @@ def chromium(*flags: str) -> "Iterator[Chrome]":
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The browser, without more."""
+def chrome() -> "Iterator[Chrome]":
+    """The browser of all tests."""
     need_chromium()
     with chromium() as driver:
-        yield Browser(driver)
+        yield driver
+
+
+@pytest.fixture
+def browser(chrome: "Chrome") -> Browser:
+    """The browser on an empty page, with no complaint of an earlier test."""
+    chrome.get("about:blank")
+    chrome.get_log("browser")
+    return Browser(chrome)
 
 
 FAINT = """

@@ -13,6 +13,7 @@ from pipelines.dataset import read_dataset
 from pipelines.extract import extract
 from pipelines.train import train
 from tests.browser import browser as browser
+from tests.browser import chrome as chrome
 from tests.images import corpus
 
 wait_asleep()  # or torch's threads spin for seconds where another process is busy

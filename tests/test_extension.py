@@ -237,7 +237,7 @@ def test_settings_are_kept_and_tried(extended: Extended, server: Server, scheme:
     roles = extended.roles()
     assert {("textbox", "Address of the server"), ("textbox", "Token"), ("button", "Save and try")} <= set(roles)
     extended.visit(address, scheme)
-    assert extended.ask("return document.getElementById('address').value") == server.address
+    until(lambda: extended.ask("return document.getElementById('address').value") == server.address)
     assert f"--allow-origin chrome-extension://{extended.name}" in str(extended.ask("return document.body.textContent"))
     assert extended.ask("return document.documentElement.scrollWidth <= innerWidth")
     assert [line for line in extended.complaints() if "favicon" not in line] == []
