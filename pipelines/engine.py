@@ -24,6 +24,10 @@ R = TypeVar("R")
 
 _HEARTBEAT = 0.25  # seconds between a worker's looks at its parent
 
+_REPLACED = "A worker stopped while some jobs were given"
+"""loky's warning that a worker which grew, or idled for long, is being replaced. Nothing is lost by that; but where
+warnings are errors, the thread that hands out the jobs would end of it, and the results would never come."""
+
 
 def cores() -> int:
     """Count the cores that this process may use."""
@@ -72,6 +76,7 @@ def _start(fn: Callable[[J], R], jobs: Iterable[J], workers: int, ordered: bool,
     """Start the workers; returns joblib's generator of results."""
     from joblib import Parallel, delayed, parallel_config
 
+    warnings.filterwarnings("ignore", _REPLACED)  # for the process: another thread gives it, at any time
     work = fn if threads else partial(_work, fn, os.getpid())
     with parallel_config("threading") if threads else parallel_config("loky", inner_max_num_threads=1):
         parallel = Parallel(

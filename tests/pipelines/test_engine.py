@@ -27,6 +27,21 @@ def sleep(job):
 list(map_jobs(sleep, range(4), workers=2))
 """
 
+GROWERS = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+from pipelines.engine import map_jobs
+
+def grow(job):
+    time.sleep(0.3)
+    if job > 1:
+        sys.kept = b"x" * 400_000_000
+    return os.getpid()
+
+pids = list(map_jobs(grow, range(16), workers=2))
+print(len(pids), len(set(pids)) > 2)
+"""
+
 
 def double(job: int) -> int:
     return 2 * job
@@ -122,6 +137,14 @@ def test_an_error_comes_home_as_it_is(workers: int) -> None:
 def test_a_dead_worker_is_named() -> None:
     with pytest.raises(WorkerError, match="memory ran out"):
         list(map_jobs(die, range(3), workers=2))
+
+
+def test_a_worker_that_grows_is_replaced_without_a_word() -> None:
+    pytest.importorskip("psutil")  # with it joblib looks after the memory of its workers
+    code = GROWERS.format(root=str(Path(__file__).parents[2]))
+    command = [sys.executable, "-W", "error::UserWarning", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("16 True\n", "")
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
