@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.record import ROOT
+from pipelines.engine_dask import QUIET
 
 __all__ = ["Machine", "megabytes", "start"]
 
 _DASK: Final = str(Path(sys.executable).parent / "dask")
 _PATIENCE: Final = 60.0
+_SETTINGS: Final = {f"DASK_{key.upper().replace('.', '__').replace('-', '_')}": f"{QUIET[key]}" for key in QUIET}
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _run(stack: ExitStack, folder: Path, *arguments: str) -> "subprocess.Popen[b
     process = subprocess.Popen(
         [_DASK, *arguments, "--no-dashboard"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **_SETTINGS, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

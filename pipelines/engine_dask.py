@@ -26,10 +26,19 @@ from pipelines.engine_faults import Work, end_children, guarded, in_child
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["Cluster", "connect"]
+__all__ = ["QUIET", "Cluster", "connect"]
 
 J = TypeVar("J")
 R = TypeVar("R")
+
+QUIET: Final = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.tick.interval": "500ms",
+}
+"""Settings of Dask with which its processes look at themselves less often, on cores that jobs would have.
+`docs/scale.md` gives them to those who start a cluster by hand."""
 
 _AHEAD: Final = 2  # jobs a thread that the scheduler holds
 _RETRIES: Final = 2
@@ -197,6 +206,7 @@ def connect(scheduler: str | None, workers: int, limit: float) -> Iterator[Clust
         No scheduler answers there, or it has no workers.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
 
         from pipelines.engine_plugin import EndChildren
@@ -204,6 +214,7 @@ def connect(scheduler: str | None, workers: int, limit: float) -> Iterator[Clust
         raise MissingExtraError("dask", "cluster") from error
     with ExitStack() as stack:
         if scheduler is None:
+            stack.enter_context(dask.config.set(QUIET))
             started = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0")
             scheduler = stack.enter_context(started).scheduler_address
         try:

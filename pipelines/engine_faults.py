@@ -94,22 +94,23 @@ def in_child(fn: Callable[[J], R], job: J, limit: float | None = None) -> R:
     """Run a job in the child of the calling thread; raises WorkerError where that died, or hung and was killed."""
     thread = threading.get_ident()
     try:
-        future = _child(thread).submit(fn, job)
+        future = _child(thread, fn).submit(fn, job)
         wait([future], limit)
         if not future.done():
             raise WorkerError(f"no result after {limit:g} seconds")
-    except BaseException:
-        _end_child(thread)
-        raise
-    try:
-        result: R = future.result()
+        if isinstance(error := future.exception(), BrokenProcessPool):
+            raise error
     except BrokenProcessPool as error:
         _end_child(thread)
         raise WorkerError("the process died that worked on this; a crash, or memory ran out") from error
+    except BaseException:
+        _end_child(thread)
+        raise
+    result: R = future.result()
     return result
 
 
-def _child(thread: int) -> Any:
+def _child(thread: int, fn: Callable[[J], R]) -> Any:
     """Give the executor of a thread, started with the first job; it holds one process of one thread."""
     if thread not in _children:
         from joblib.externals.loky import ProcessPoolExecutor
@@ -118,7 +119,12 @@ def _child(thread: int) -> Any:
         _children[thread] = ProcessPoolExecutor(
             1, timeout=_IDLE, env=_THREADS, initializer=settle, initargs=(os.getpid(),)
         )  # settled before it has a job: one that is started while this process ends must end too
+        _children[thread].submit(_ready, fn).result()  # no job's time is spent on the start and on imports
     return _children[thread]
+
+
+def _ready(fn: Callable[[J], R]) -> None:
+    """Do nothing; that `fn` got here says that its module is imported."""
 
 
 def _end_child(thread: int) -> None:

@@ -9,11 +9,11 @@ from features.source import read_bytes
 from features.storage import absolute
 from pipelines.engine_choice import Engine
 from pipelines.engine_faults import Work, halve
-from pipelines.measure import cause_of
+from pipelines.measure import SHARD_ROWS, cause_of
 
 __all__ = ["Hashed", "hash_all"]
 
-_AT_ONCE: Final = 256
+_LEAST: Final = 256  # inputs that are worth a job, where there are enough of them
 
 
 class Hashed(NamedTuple):
@@ -27,7 +27,8 @@ def hash_all(paths: Sequence[str], engine: Engine) -> list[Hashed]:
     """Hash every input, in order."""
     if engine.shared:
         paths = [absolute(path) for path in paths]
-    chunks = [paths[at : at + _AT_ONCE] for at in range(0, len(paths), _AT_ONCE)]
+    size = min(SHARD_ROWS, max(_LEAST, len(paths) // (4 * engine.workers)))
+    chunks = [paths[at : at + size] for at in range(0, len(paths), size)]
     work = Work(_hash, halve, _blame, tuple(paths[:1]))
     return [hashed for chunk in engine.map(work, chunks, ordered=True, at_most=len(chunks) or 1) for hashed in chunk]
 

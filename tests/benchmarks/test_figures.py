@@ -152,6 +152,11 @@ def test_every_figure_stands_in_its_place(sources: Sources) -> None:
     assert "| two stages | 0.9650 (0.9550 to 0.9750) | +0.0050 (-0.0050 to +0.0150) |" in block["fusion"]
     assert "| `embedding` | 2 | 0.944 | +0.0411 |" in block["families"]
     assert "| `full`: the map | 6.2% | 6.2% | 6.2% | 0.062 (0.050 to 0.070) |" in block["evidence"]
+    assert "| camera page, 640 x 480, from capture to overlay, ms | 1.5 (1.2 to 1.8) | at most 60 |" in block["live"]
+    assert "| clip of 1080 lines and 30 s, every 0.2 s: its length, times | 1.50 (1.25 to 1.75) |" in block["live"]
+    assert "| 1 | 77 | 31 | 63 |" in block["live"]
+    assert "62% of the requests were sent away, half of them within 31 ms" in " ".join(block["live"].split())
+    assert "changed by +1.2% (front) and +3.1% (worker)" in " ".join(block["live"].split())
     assert "20 random moments" in block["store"]
     assert "the same rows, bit for bit" in " ".join(block["store"].split())
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -132,6 +133,27 @@ def test_workers_of_its_own_where_no_scheduler_is_named(tmp_path: Path) -> None:
     summary = extract(samples, str(tmp_path / "dask"), workers=1, engine=Setup("dask"))
     assert (summary.total, summary.done) == (40, 40)
     assert_same_store(tmp_path / "local", tmp_path / "dask")
+
+
+def test_processes_of_its_own_look_at_themselves_less_often() -> None:
+    import dask
+
+    before = {key: dask.config.get(key) for key in module.QUIET}
+    with open_engine(Setup("dask"), 1) as engine:
+        assert isinstance(engine, module.Cluster)
+        for key, value in module.QUIET.items():
+            assert list(engine.client.run(dask.config.get, key).values()) == [value]
+    assert {key: dask.config.get(key) for key in module.QUIET} == before
+    assert before.keys() == module.QUIET.keys()
+    assert all(before[key] != module.QUIET[key] for key in before)
+
+
+def test_the_page_gives_those_who_start_a_cluster_the_same_settings() -> None:
+    import dask
+
+    lines = re.findall(r"^export (DASK_\w+)=(\w+)$", (ROOT / "docs" / "scale.md").read_text(), re.MULTILINE)
+    given = dask.config.collect(paths=[], env=dict(lines))
+    assert {key: dask.config.get(key, config=given) for key in module.QUIET} == module.QUIET
 
 
 def deadly(job: Measured) -> Outcome:

@@ -1,5 +1,6 @@
 """A process that dies or hangs costs one input, whichever engine started it; everything else gets its result."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -105,6 +106,21 @@ def test_a_hang_ends_at_the_limit() -> None:
     assert results == [[2], ["2 worker: no result after 1 seconds"]]
 
 
+def test_the_time_that_a_child_takes_to_start_is_no_job_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(1.5)\ndef run(job):\n    return [*job]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    run = importlib.import_module("slow_to_import").run
+    assert guarded(Work(run, halve, blame), 1.0, (1, 2)) == [[1, 2]]
+
+
+def test_a_child_that_died_between_two_jobs_costs_nothing() -> None:
+    ((child,),) = guarded(Work(process, halve, blame), None, (1,))
+    os.kill(int(child), signal.SIGKILL)
+    work: Work[Job, list[int | str]] = Work(double, halve, blame)
+    assert flat(iter(guarded(work, None, (1, 2)))) == [2, 4]
+    assert flat(iter(guarded(work, None, (1, 2)))) == [2, 4]
+
+
 @pytest.mark.parametrize("ordered", [False, True])
 def test_local_processes_outlive_one_that_dies(ordered: bool) -> None:
     work = Work(partial(kill, (13,)), halve, blame)
@@ -139,13 +155,12 @@ def test_a_scheduler_belongs_to_the_cluster_engine() -> None:
 
 
 _DIES: Final = """
-import os, signal, time
-from pipelines.engine_faults import _child
-child = _child(0)
-child.submit(time.sleep, 100)
-while not child._processes:
+import os, signal, threading, time
+from pipelines.engine_faults import _child, _children
+threading.Thread(target=_child, args=(0, time.sleep)).start()
+while not (_children and _children[0]._processes):
     time.sleep(0.001)
-print(*child._processes, flush=True)
+print(*_children[0]._processes, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
