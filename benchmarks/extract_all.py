@@ -5,16 +5,15 @@ Memory is the peak of the resident set (VmHWM), read from /proc for every proces
     python -m benchmarks.extract_all --data ONE.zip TWO.zip --out CACHE -o benchmarks/results/extract_all.json
 """
 
-import contextlib
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.processes import PERIOD, Process, look
 from benchmarks.record import DATA, ROOT, judge, make_parser, scratch, write
 from features.store import FeatureStore
 
@@ -22,18 +21,6 @@ __all__ = ["MOST_MEGABYTES", "main", "measure"]
 
 MOST_MEGABYTES: Final = 500
 """The most memory of a worker, in megabytes (10**6 bytes)."""
-
-_PERIOD = 0.2  # seconds between looks at the processes
-_WORKER = "loky.backend.popen_loky"  # in the command line of a worker
-_HELPER = "resource_tracker"
-
-
-@dataclass(slots=True)
-class _Process:
-    """A process of the tree: `parent`, `worker` or `helper`, and the most memory it was seen to have, in bytes."""
-
-    role: str
-    peak: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,7 +58,7 @@ def measure(sources: Sequence[str], out: Path, *, variants: Sequence[str] = ()) 
         second, _, again = _extract(command, folder / "second.json")
     rows = sum(len(shard.keys) for shard in FeatureStore(out).shards())
     peaks = {
-        role: sorted(process.peak / 1e6 for process in processes if process.role == role)
+        role: sorted(process.memory / 1e6 for process in processes if process.role == role)
         for role in ("parent", "worker", "helper")
     }
     return {
@@ -85,37 +72,17 @@ def measure(sources: Sequence[str], out: Path, *, variants: Sequence[str] = ()) 
     }
 
 
-def _extract(command: Sequence[str], summary: Path) -> tuple[dict[str, Any], list[_Process], float]:
+def _extract(command: Sequence[str], summary: Path) -> tuple[dict[str, Any], list[Process], float]:
     """Run `extract` and watch its processes: its summary, them, and the seconds it took."""
-    started, seen = time.monotonic(), dict[int, _Process]()
+    started, seen = time.monotonic(), dict[int, Process]()
     with subprocess.Popen([*command, "-o", str(summary)], cwd=ROOT) as process:
         while process.poll() is None:
-            _look(process.pid, seen)
-            time.sleep(_PERIOD)
+            seen |= {one.pid: one for one in look(process.pid, "VmHWM")}  # its greatest, so the last look tells all
+            time.sleep(PERIOD)
     seconds = time.monotonic() - started
     if process.returncode not in (0, 3):  # 3: some images failed, and the summary counts them
         raise subprocess.CalledProcessError(process.returncode, command)
     return json.loads(summary.read_text()), list(seen.values()), seconds
-
-
-def _look(root: int, seen: dict[int, _Process]) -> None:
-    """Note the memory of every process of a tree; a process that ends meanwhile keeps what was noted before."""
-    for pid in _tree(root):
-        with contextlib.suppress(OSError, StopIteration):
-            command = Path(f"/proc/{pid}/cmdline").read_text()
-            role = "worker" if _WORKER in command else "helper" if _HELPER in command else "parent"
-            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-            kibibytes = int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-            peak = max(1024 * kibibytes, seen[pid].peak if pid in seen else 0)
-            seen[pid] = _Process(role, peak)
-
-
-def _tree(root: int) -> Iterator[int]:
-    yield root
-    with contextlib.suppress(OSError):
-        for children in Path(f"/proc/{root}/task").glob("*/children"):
-            for child in children.read_text().split():
-                yield from _tree(int(child))
 
 
 if __name__ == "__main__":

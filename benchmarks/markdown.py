@@ -2,9 +2,9 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["interval", "paragraph", "source", "table"]
+__all__ = ["interval", "limit", "paragraph", "source", "spread", "table"]
 
 _WIDTH: Final = 120
 
@@ -28,3 +28,17 @@ def source(command: str, file: str) -> str:
 def interval(figure: Mapping[str, float], digits: int = 3) -> str:
     """Write the interval of a figure."""
     return f"{figure['low']:.{digits}f} to {figure['high']:.{digits}f}"
+
+
+def spread(values: Mapping[str, float], digits: int) -> str:
+    """Write a median, with the least and the greatest."""
+    median, least, most = (f"{values[name]:,.{digits}f}" for name in ("median", "min", "max"))
+    return f"{median} ({least} to {most})"
+
+
+def limit(judged: Mapping[str, Any]) -> str:
+    """Write the limit of a figure, and whether it was missed; nothing where it has none."""
+    if "holds" not in judged:
+        return ""
+    kind = "at most" if "at_most" in judged else "at least"
+    return f"{kind} {judged[kind.replace(' ', '_')]:g}{'' if judged['holds'] else ', **missed**'}"

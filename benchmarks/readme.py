@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks import readme_detectors
-from benchmarks.markdown import interval, paragraph, source, table
+from benchmarks import readme_detectors, readme_live
+from benchmarks.markdown import interval, limit, paragraph, source, spread, table
 from benchmarks.sources import Sources
 
 __all__ = ["BLOCKS", "TRIVIAL_AUC"]
@@ -135,7 +135,7 @@ def _faces(sources: Sources) -> str:
     figures = sources.result("faces")
     sides = list(next(iter(figures["recall"].values())))
     rows = [(name, *(f"{found[side]['recall']:.1%}" for side in sides)) for name, found in figures["recall"].items()]
-    times = [(f"{side} px", _spread(found, 1), _limit(found)) for side, found in figures["milliseconds"].items()]
+    times = [(f"{side} px", spread(found, 1), limit(found)) for side, found in figures["milliseconds"].items()]
     false = figures["false_finds"]
     return "\n\n".join(
         [
@@ -182,10 +182,10 @@ def _speed_rows(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
         ("one more image for `python cli.py score --jobs 1`", "command_line", "command_line_to_imread", "x imread"),
         ("the same by scikit-image and scipy", "twin", "twin_to_path", "x the path above"),
     )
-    rows: list[tuple[str, ...]] = [("bare `cv2.imread`", _spread(times["imread"], 0), "1", "")]
+    rows: list[tuple[str, ...]] = [("bare `cv2.imread`", spread(times["imread"], 0), "1", "")]
     for title, step, ratio, unit in kinds:
         judged = ratios[ratio]
-        rows.append((title, _spread(times[step], 0), f"{_spread(judged, 1)} {unit}", _limit(judged)))
+        rows.append((title, spread(times[step], 0), f"{spread(judged, 1)} {unit}", limit(judged)))
     return rows
 
 
@@ -194,19 +194,7 @@ def _startup_rows(limits: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
         "help_over_python": "`python cli.py --help`, over a bare `python -c pass`",
         "verdict": "`python cli.py score photo.jpg`, from a cold start",
     }
-    return [(title, _spread(limits[name], 2), _limit(limits[name])) for name, title in titles.items()]
-
-
-def _spread(values: Mapping[str, float], digits: int) -> str:
-    median, least, most = (f"{values[name]:,.{digits}f}" for name in ("median", "min", "max"))
-    return f"{median} ({least} to {most})"
-
-
-def _limit(judged: Mapping[str, Any]) -> str:
-    if "holds" not in judged:
-        return ""
-    kind = "at most" if "at_most" in judged else "at least"
-    return f"{kind} {judged[kind.replace(' ', '_')]:g}{'' if judged['holds'] else ', **missed**'}"
+    return [(title, spread(limits[name], 2), limit(limits[name])) for name, title in titles.items()]
 
 
 def _blocks(sources: Sources) -> str:
@@ -271,5 +259,6 @@ BLOCKS: Final[Mapping[str, Callable[[Sources], str]]] = {
     "store": _store,
     "blocks": _blocks,
     **readme_detectors.BLOCKS,
+    **readme_live.BLOCKS,
 }
 """What writes each figure of README.md."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from benchmarks.record import ROOT, judge, make_parser, scratch, write
 from benchmarks.synthetic import narrow
+from pipelines.training_plan import Plan
 
 __all__ = ["MOST_MEGABYTES", "main", "measure"]
 
@@ -83,6 +84,7 @@ def measure(rows: int, columns: int, trees: int) -> dict[str, Any]:
         "estimates": {
             "megabytes_of_all_values": rows * width * _FLOAT / 1e6,
             "megabytes_of_bins": trained * width / 1e6,
+            "megabytes_of_training": Plan(rows, width, MOST_MEGABYTES * 1e6).stored / 1e6,
         },
         "training": found["training"],
         "auc": found["metrics"]["test"]["auc"]["value"],

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.markdown import paragraph, table
+from benchmarks.markdown import paragraph, spread, table
 from benchmarks.record import ROOT
 from benchmarks.sources import FiguresError, Sources
 from pipelines.measure import SHARD_ROWS
@@ -136,10 +136,10 @@ def _throughput(sources: Sources) -> str:
     to_independent, to_local = found["throughput_of_dask_to_independent"], found["seconds_of_dask_to_local"]
     return paragraph(
         f"{found['images']:,} images on {found['workers']} workers of one thread each:",
-        f"{found['images_per_second']['dask']['median']:,.0f} images a second, {to_independent['median']:.2f} of the",
+        f"{found['images_per_second']['dask']['median']:,.0f} images a second, {spread(to_independent, 2)} of the",
         f"throughput of two independent runs side by side (at least {to_independent['at_least']:g}:",
-        f"{_verdict(to_independent)}), {to_local['median']:.2f} times the seconds of the local engine (at most",
-        f"{to_local['at_most']:g}: {_verdict(to_local)}).",
+        f"{_verdict(to_independent)}), {spread(to_local, 2)} times the seconds of the local engine (at most",
+        f"{to_local['at_most']:g}: {_verdict(to_local)}); medians, with the least and the greatest of the rounds.",
         "Rows are equal, bit for bit." if found["same"] else "Rows DIFFER.",
         f"Measured on {sources.machine('scale_extraction')}.",
     )
@@ -185,9 +185,21 @@ def _training(sources: Sources) -> str:
     peak, estimates = found["megabytes"], found["estimates"]
     return paragraph(
         f"Training on a store of {found['rows']:,} rows and {found['columns']} columns took",
-        f"{_bytes(1e6 * peak['median'])} at its peak (at most {_bytes(1e6 * peak['at_most'])}: {_verdict(peak)}). Its",
-        f"bins alone are {_bytes(1e6 * estimates['megabytes_of_bins'])}, all its values would be",
+        f"{_bytes(1e6 * peak['median'])} at its peak (at most {_bytes(1e6 * peak['at_most'])}: {_verdict(peak)});",
+        f"`train` had estimated {_bytes(1e6 * estimates['megabytes_of_training'])}. The bins alone are",
+        f"{_bytes(1e6 * estimates['megabytes_of_bins'])}, all values would be",
         f"{_bytes(1e6 * estimates['megabytes_of_all_values'])}.",
+    )
+
+
+def _quality(sources: Sources) -> str:
+    found = sources.result("scale_quality")
+    local, dask = (found["trained"][way]["auc"]["value"] for way in ("local", "dask"))
+    rows = sum(found["trained"]["dask"]["rows"]["train"].values())
+    return paragraph(
+        f"Trained on {rows:,} images of deepfake-faces, a booster of this machine alone reaches an AUC of",
+        f"{local:.4f} on the test groups, one of {found['workers']} workers {dask:.4f} (at most",
+        f"{found['apart']['at_most']:g} apart: {_verdict(found['apart'])}).",
     )
 
 
@@ -197,6 +209,7 @@ BLOCKS: Final[Mapping[str, Callable[[Sources], str]]] = {
     "jobs": _jobs,
     "store": _store,
     "training": _training,
+    "quality": _quality,
     "sizes": _sizes,
 }
 """The figures of docs/scale.md by name."""

@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -27,7 +29,17 @@ from features.frame import Frame
 from models.bundle import resolve
 from pipelines.score import Detector, load_detector
 
-__all__ = ["MOST_IMREADS", "TWIN_OVER_PATH", "main", "measure"]
+__all__ = [
+    "MOST_IMREADS",
+    "TWIN_OVER_PATH",
+    "Step",
+    "interleave",
+    "main",
+    "make_steps",
+    "measure",
+    "ratios",
+    "score_command",
+]
 
 MOST_IMREADS: Final = 10
 """The whole path costs at most this many bare `cv2.imread` of the same files."""
@@ -74,7 +86,7 @@ def measure(sources: Sequence[str], model: str, *, images: int, rounds: int) -> 
         paths = unpack(sources, images, folder / "all")
         tenth = unpack(sources, max(1, len(paths) // 10), folder / "tenth")
         stages: list[Spans] = []
-        seconds = _interleave(_steps(detector, stages), paths)
+        seconds = interleave(make_steps(detector, stages) | {"twin": partial(_judge_all_slowly, detector)}, paths)
         commands = [_command_line(resolve(model).absolute(), paths, tenth) for _ in range(rounds)]
     times = {step: spread([1e6 * value for value in values]) for step, values in seconds.items()}
     return {
@@ -84,16 +96,16 @@ def measure(sources: Sequence[str], model: str, *, images: int, rounds: int) -> 
         "images_of_twin": sum(len(chunk[::_TWIN_EVERY]) for chunk in _chunks(paths)),
         "microseconds": times | {"command_line": spread([1e6 * path for path, _ in commands])},
         "ratios": {
-            "path_to_imread": judge(_ratios(seconds, "path", "imread"), at_most=MOST_IMREADS),
+            "path_to_imread": judge(ratios(seconds, "path", "imread"), at_most=MOST_IMREADS),
             "command_line_to_imread": judge([path / imread for path, imread in commands], at_most=MOST_IMREADS),
-            "twin_to_path": judge(_ratios(seconds, "twin", "path"), at_least=TWIN_OVER_PATH),
+            "twin_to_path": judge(ratios(seconds, "twin", "path"), at_least=TWIN_OVER_PATH),
         },
         "stages": medians(stages),
     }
 
 
-def _steps(detector: Detector, spans: list[Spans]) -> dict[str, Step]:
-    """Make the steps; the one that goes stage by stage adds to `spans`."""
+def make_steps(detector: Detector, spans: list[Spans]) -> dict[str, Step]:
+    """Make the steps `imread`, `path` (read to row) and `stage_by_stage`, which adds to `spans`."""
     stages = Stages(detector.bundle.feature_set, detector.bundle.network)
 
     def imread(chunk: Sequence[str]) -> int:
@@ -102,14 +114,15 @@ def _steps(detector: Detector, spans: list[Spans]) -> dict[str, Step]:
     def path(chunk: Sequence[str]) -> int:
         return sum(len(json.dumps(verdict.to_json())) > 0 for (verdict,) in detector.score_all([(p, p) for p in chunk]))
 
-    def slow(chunk: Sequence[str]) -> int:
-        return sum(_judge_slowly(detector, path) is not None for path in chunk[::_TWIN_EVERY])
-
     def profile(chunk: Sequence[str]) -> int:
         spans.extend(stages.time_verdict(detector, path) for path in chunk)
         return len(chunk)
 
-    return {"imread": imread, "path": path, "twin": slow, "stage_by_stage": profile}
+    return {"imread": imread, "path": path, "stage_by_stage": profile}
+
+
+def _judge_all_slowly(detector: Detector, chunk: Sequence[str]) -> int:
+    return sum(_judge_slowly(detector, path) is not None for path in chunk[::_TWIN_EVERY])
 
 
 def _judge_slowly(detector: Detector, path: str) -> str:
@@ -124,7 +137,7 @@ def _chunks(paths: Sequence[str]) -> list[Sequence[str]]:
     return [paths[at : at + _CHUNK] for at in range(0, len(paths), _CHUNK)]
 
 
-def _interleave(steps: Mapping[str, Step], paths: Sequence[str]) -> dict[str, list[float]]:
+def interleave(steps: Mapping[str, Step], paths: Sequence[str]) -> dict[str, list[float]]:
     """Run every step on every chunk, each time another one first; seconds an image by step and chunk."""
     for step in steps.values():
         step(paths[:_WARM_UP])
@@ -139,7 +152,8 @@ def _interleave(steps: Mapping[str, Step], paths: Sequence[str]) -> dict[str, li
     return seconds
 
 
-def _ratios(seconds: Mapping[str, Sequence[float]], above: str, below: str) -> list[float]:
+def ratios(seconds: Mapping[str, Sequence[float]], above: str, below: str) -> list[float]:
+    """Divide the seconds of one step by those of another, run by run."""
     return [high / low for high, low in zip(seconds[above], seconds[below], strict=True)]
 
 
@@ -155,10 +169,15 @@ def _command_line(model: Path, paths: Sequence[str], fewer: Sequence[str]) -> tu
 
 def _score(model: Path, folder: Path) -> float:
     """Run `score --jobs 1` on a folder; seconds."""
-    command = [sys.executable, "cli.py", "score", str(folder), "--model", str(model), "--faces", "off", "--jobs", "1"]
     started = perf_counter()
-    subprocess.run([*command, "--format", "ndjson", "-o", os.devnull, "--quiet"], cwd=ROOT, check=True)
+    subprocess.run([*score_command(folder, model), "-o", os.devnull], cwd=ROOT, check=True)
     return perf_counter() - started
+
+
+def score_command(folder: Path, model: Path, *, jobs: int = 1, faces: str = "off") -> list[str]:
+    """Make the command that scores a folder, its rows as ndjson; to run in the checkout."""
+    options = {"--model": str(model), "--faces": faces, "--jobs": str(jobs), "--format": "ndjson"}
+    return [sys.executable, "cli.py", "score", str(folder), *chain.from_iterable(options.items()), "--quiet"]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 S = TypeVar("S", list[Any], list[str], Sequence[str], tuple[int, ...])
 
-_IDLE: Final = 60  # seconds after which a child without work ends
+_IDLE: Final = 300  # seconds after which a child without work ends: the next command finds it started
 _LEAST: Final = 60.0  # seconds that a part of a job has at least, unless the whole has less
 _THREADS: Final = dict.fromkeys(
     (f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")), "1"

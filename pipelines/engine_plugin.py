@@ -11,6 +11,7 @@ class EndChildren(WorkerPlugin):
     """Kills the children of a worker that closes, which would wait for them."""
 
     name = "fauxface-children"
+    idempotent = True  # a second command would have it torn down, and the children of the first with it
 
     def teardown(self, worker: Worker) -> None:
         """Kill them."""

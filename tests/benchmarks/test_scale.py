@@ -9,6 +9,7 @@ from benchmarks import scale, scale_store, scale_training
 from benchmarks.synthetic import fill, narrow
 from features.store import MANIFEST_COLUMNS
 from tests.benchmarks.conftest import Run
+from tests.images import corpus
 
 
 def test_made_up_stores(tmp_path: Path) -> None:
@@ -77,10 +78,20 @@ def test_client(run: Run) -> None:
     assert 200 < figures["bytes_an_image"] < 5000
 
 
+def test_quality(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra cluster")
+    figures = run(scale.main, "quality", "--data", corpus(tmp_path / "data", 150, size=64))["figures"]
+    local, dask = (figures["trained"][way] for way in ("local", "dask"))
+    assert figures["apart"]["median"] == pytest.approx(abs(local["auc"]["value"] - dask["auc"]["value"]))
+    assert local["rows"] == dask["rows"]
+    assert (local["engine"], dask["engine"]["name"], dask["engine"]["workers"]) == (None, "dask", 2)
+
+
 def test_training(run: Run) -> None:
     figures = run(scale_training.main, "--rows", 4000, "--columns", 5, "--trees", 5)["figures"]
     assert (figures["rows"], figures["columns"]) == (4000, 6)
     assert 2800 <= figures["rows_trained"] <= 3600
+    assert figures["estimates"]["megabytes_of_training"] > 1000
     assert figures["estimates"]["megabytes_of_bins"] == pytest.approx(figures["rows_trained"] * 6 / 1e6)
     assert figures["megabytes"]["median"] > 50
     assert figures["auc"] > 0.6
@@ -89,5 +100,5 @@ def test_training(run: Run) -> None:
 def test_what_is_lost_ends_with_status_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     part = scale.PARTS["store"]._replace(run=lambda _: {"same": False})
     monkeypatch.setitem(scale.PARTS, "store", part)
-    with pytest.raises(SystemExit, match="lost"):
+    with pytest.raises(SystemExit, match="store: same does not hold"):
         run(scale.main, "store")

@@ -239,6 +239,15 @@ def test_a_poisoned_input_costs_itself_and_no_worker(two: Machines) -> None:
     assert all(worker.poll() is None for worker in two.workers)
 
 
+def test_a_second_command_leaves_the_children_of_the_first_alone(machines: Machines) -> None:
+    machines.add()
+    with open_engine(Setup("dask", machines.address)) as engine:
+        first = flat(engine.map(work(process), [(1,)]))
+        with open_engine(Setup("dask", machines.address)) as another:
+            assert flat(another.map(work(process), [(1,)])) == first
+        assert flat(engine.map(work(process), [(1,)])) == first
+
+
 def test_a_hang_ends_at_the_limit(two: Machines) -> None:
     with open_engine(Setup("dask", two.address, 1.0)) as engine:
         values = flat(engine.map(work(partial(hang, (2,))), chunks(4, 2)))
