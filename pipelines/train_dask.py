@@ -2,6 +2,7 @@
 
 Dask places the jobs and brings the booster home; what the fit itself needs to say, LightGBM says by its own sockets.
 A worker holds the bins of its rows, and those of the validation part, by which all stop at the same tree.
+(`lightgbm.DaskLGBMClassifier` fits the same way, but on Dask collections: all values would be in the workers' memory.)
 """
 
 import os
