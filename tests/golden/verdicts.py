@@ -21,15 +21,21 @@ from pipelines.score import Detector, load_detector
 from tests.images import photo, png
 from tests.portraits import portrait
 
-__all__ = ["FILE", "SHARE", "TOLERANCE", "judged", "pictures"]
+__all__ = ["FARTHEST", "FILE", "SHARE", "TOLERANCE", "judged", "pictures"]
 
 FILE: Final = Path(__file__).with_suffix(".json")
 
 TOLERANCE: Final = 0.001
 """How far a probability may be from the golden one, on a processor that rounds otherwise."""
 
-SHARE: Final = 0.99
-"""The least share of the pictures that has to keep to it: trees jump at their thresholds."""
+SHARE: Final = 0.95
+"""The least share of the pictures that has to keep to it: trees jump at their thresholds.
+
+Written on a Xeon with AVX-512, 0.98 kept to it on an EPYC with AVX2, the farthest 0.015 away.
+"""
+
+FARTHEST: Final = 0.05
+"""How far any probability may jump: another detector moves some by far more."""
 
 COUNT: Final = 200
 _SIDES: Final = (160, 224, 256, 320)
