@@ -10,6 +10,7 @@ network starts from ImageNet's weights, learns from FORGED alone, and has twice 
 """
 
 import argparse
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def prepare(samples: Sequence[Sample], kind: str, options: argparse.Namespace) -> tuple[Bundle, Data]:
     """Make the detector that never learnt from a kind, or go on making it; give it and all rows of its store."""
-    own = Path(options.work) / kind
+    own = options.work / kind
     fresh = kind == FOUND
     train_network(
         samples,
@@ -65,10 +66,22 @@ def prepare(samples: Sequence[Sample], kind: str, options: argparse.Namespace) -
         minutes=options.minutes * (2 if fresh else 1),
         steps=options.steps and options.steps * (2 if fresh else 1),
     )
+    _lay_forensic(samples, options.work / "forensic", own / "features")
     extract(samples, str(own / "features"), profile="full", network=str(own / "network"))
     if not (own / "bundle" / "manifest.json").exists():
         train(own / "features", own / "bundle", name=f"without {kind}", without=[kind])
     return load(own / "bundle"), read_data(FeatureStore(own / "features"))
+
+
+def _lay_forensic(samples: Sequence[Sample], once: Path, store: Path) -> None:
+    """Begin a store with what is measured without a network, the same for every kind."""
+    if store.exists():
+        return
+    extract(samples, str(once))
+    half = store.with_name("features.part")
+    shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(once, half)
+    half.rename(store)
 
 
 def measure(bundle: Bundle, data: Data, kind: str, resamples: int) -> dict[str, Any]:
