@@ -27,7 +27,7 @@ from models.booster import BoosterParams
 from models.weights import Weights
 from pipelines.engine import cores, map_jobs
 
-__all__ = ["PARAMS", "main", "measure"]
+__all__ = ["PARAMS", "Fits", "main", "measure", "noise"]
 
 PARAMS: Final = BoosterParams(learning_rate=0.1, num_leaves=31, max_trees=300, early_stopping_rounds=40)
 """A booster small enough to be fitted a hundred times."""
@@ -86,7 +86,7 @@ def measure(
     """
     features = FeatureStore(cache).feature_set
     own, marginal = _time(cache, features, sources, images)
-    fits = _Fits(cache, rows, params, workers, say)
+    fits = Fits(cache, rows, params, workers, say)
     names = [spec.name for spec in features.blocks]
     whole = fits.run({"all": names}, 2 * seeds)["all"]
     parts = {name: [name] for name in names} | _families(names)
@@ -103,7 +103,7 @@ def measure(
         "rows": dict(Counter(read(cache, rows).parts.tolist())),
         "seeds": seeds,
         "auc": {"mean": auc, "values": whole},
-        "noise": _noise([whole, *without.values()], seeds),
+        "noise": noise([whole, *without.values()], seeds),
         "blocks": {
             spec.name: {
                 "values": len(spec.names),
@@ -126,7 +126,7 @@ def _families(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class _Fits:
+class Fits:
     """Fits boosters of one thread each, several at once."""
 
     cache: Path
@@ -164,7 +164,7 @@ def _time(
     return own, stages.marginal(own)
 
 
-def _noise(repeated: Sequence[Sequence[float]], seeds: int) -> float:
+def noise(repeated: Sequence[Sequence[float]], seeds: int) -> float:
     """Estimate the standard deviation of a difference between means over 2 x `seeds` and `seeds` boosters.
 
     The deviation of one booster is pooled over choices of blocks; 0 where there is but one seed.
