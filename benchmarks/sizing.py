@@ -1,25 +1,14 @@
-"""Writes the figures of docs/scale.md from the result files, or checks that they agree.
+"""The figures of docs/scale.md, a function each: what was measured, and what other sizes cost in proportion."""
 
-A figure stands between `<!-- sizing:NAME -->` and `<!-- /sizing:NAME -->`; what was typed there by hand is lost. Where
-a result is missing or of other features than the shipped detector's, that is what stands there.
-
-    python -m benchmarks.sizing            writes them
-    python -m benchmarks.sizing --check    fails where docs/scale.md says anything else
-"""
-
-import argparse
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.markdown import paragraph, spread, table
-from benchmarks.record import ROOT
-from benchmarks.sources import FiguresError, Sources
+from benchmarks.sources import Sources
 from pipelines.measure import SHARD_ROWS
 
-__all__ = ["BLOCKS", "IMAGES", "Price", "main", "rewrite", "size_of"]
+__all__ = ["BLOCKS", "IMAGES", "Price", "size_of"]
 
 IMAGES: Final = {"1 million": 10**6, "100 million": 10**8, "10 billion": 10**10}
 """The sizes that are reckoned."""
@@ -212,45 +201,4 @@ BLOCKS: Final[Mapping[str, Callable[[Sources], str]]] = {
     "quality": _quality,
     "sizes": _sizes,
 }
-"""The figures of docs/scale.md by name."""
-
-
-def rewrite(text: str, sources: Sources) -> str:
-    """Put every figure in its place; raises FiguresError where the text lacks a place."""
-    for name, block in BLOCKS.items():
-        start, end = f"<!-- sizing:{name} -->", f"<!-- /sizing:{name} -->"
-        before, found, rest = text.partition(start)
-        _, closed, after = rest.partition(end)
-        if not found or not closed:
-            raise FiguresError(f"docs/scale.md lacks {end if found else start}")
-        text = f"{before}{start}\n\n{_written(block, sources)}\n\n{end}{after}"
-    return text
-
-
-def _written(block: Callable[[Sources], str], sources: Sources) -> str:
-    try:
-        return block(sources)
-    except FiguresError as error:
-        return paragraph(f"Not measured: {str(error).partition(';')[0]}.")
-
-
-def main(
-    arguments: Sequence[str] | None = None, *, page: Path = ROOT / "docs" / "scale.md", sources: Sources | None = None
-) -> None:
-    """Write or check the figures; ends with a message and status 1 where that fails."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where the page says anything else")
-    options = parser.parse_args(arguments)
-    text = page.read_text()
-    try:
-        written = rewrite(text, sources or Sources())
-        if options.check and written != text:
-            raise FiguresError(f"{page.name} and the result files disagree; run: python -m benchmarks.sizing")
-    except FiguresError as error:
-        sys.exit(f"error: {error}")
-    if not options.check:
-        page.write_text(written)
-
-
-if __name__ == "__main__":
-    main()
+"""What writes each figure of docs/scale.md."""

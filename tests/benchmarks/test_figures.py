@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.figures import BLOCKS, FiguresError, Sources, main, rewrite
+from benchmarks.figures import Page, main, rewrite
+from benchmarks.readme import BLOCKS
+from benchmarks.sources import FiguresError, Sources
 from models.bundle import load
 from tests.benchmarks.made_up import detector_results
 
 SHOWN = ("auc", "average_precision", "accuracy", "balanced_accuracy", "eer", "tpr_at_fpr_1", "coverage")
+PAGE = Page(Path("README.md"), BLOCKS)
 README = "\n\n".join(["# title", *(f"<!-- figures:{name} -->\n\n<!-- /figures:{name} -->" for name in BLOCKS), "end\n"])
 
 
@@ -126,7 +129,7 @@ def spoil(sources: Sources, name: str, key: str, value: object) -> None:
 
 
 def test_every_figure_stands_in_its_place(sources: Sources) -> None:
-    text = rewrite(README, sources)
+    text = rewrite(README, PAGE, sources)
     assert text.startswith("# title\n\n<!-- figures:")
     assert text.endswith("\n\nend\n")
     block = dict(re.findall(r"<!-- figures:(\w+) -->\n\n(.+?)\n\n<!-- /figures:\1 -->", text, re.DOTALL))
@@ -168,8 +171,8 @@ def test_every_block_names_commands_and_files(sources: Sources) -> None:
 
 
 def test_writing_twice_changes_nothing(sources: Sources) -> None:
-    once = rewrite(README, sources)
-    assert rewrite(once, sources) == once
+    once = rewrite(README, PAGE, sources)
+    assert rewrite(once, PAGE, sources) == once
 
 
 def test_the_check_fails_until_it_is_written_and_after_any_edit(
@@ -177,27 +180,28 @@ def test_the_check_fails_until_it_is_written_and_after_any_edit(
 ) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(README)
+    pages = [Page(readme, BLOCKS)]
     with pytest.raises(SystemExit, match="disagree"):
-        main(["--check"], readme=readme, sources=sources)
+        main(["--check"], pages=pages, sources=sources)
     assert readme.read_text() == README
-    main([], readme=readme, sources=sources)
-    main(["--check"], readme=readme, sources=sources)
+    main([], pages=pages, sources=sources)
+    main(["--check"], pages=pages, sources=sources)
     readme.write_text(readme.read_text().replace("0.861", "0.961"))
     with pytest.raises(SystemExit, match="disagree"):
-        main(["--check"], readme=readme, sources=sources)
+        main(["--check"], pages=pages, sources=sources)
 
 
 @pytest.mark.parametrize("name", ["speed", "startup", "ablation", "kill_resume", "extract_all", "resize_policy"])
 def test_a_missing_result_is_named_with_its_command(sources: Sources, name: str) -> None:
     (sources.results / f"{name}.json").unlink()
     with pytest.raises(FiguresError, match=rf"{name}.json is missing; make it with: python -m benchmarks.{name} "):
-        rewrite(README, sources)
+        rewrite(README, PAGE, sources)
 
 
 def test_a_missing_detector_is_named(sources: Sources) -> None:
     (sources.detector / "manifest.json").unlink()
     with pytest.raises(FiguresError, match=r"manifest\.json is missing"):
-        rewrite(README, sources)
+        rewrite(README, PAGE, sources)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +220,7 @@ def test_a_missing_detector_is_named(sources: Sources) -> None:
 def test_a_result_of_another_detector_is_refused(sources: Sources, name: str, key: str, value: object) -> None:
     spoil(sources, name, key, value)
     with pytest.raises(FiguresError, match=rf"{name}.json .*run it again"):
-        rewrite(README, sources)
+        rewrite(README, PAGE, sources)
 
 
 def test_what_is_missed_is_said(sources: Sources) -> None:
@@ -227,7 +231,7 @@ def test_what_is_missed_is_said(sources: Sources) -> None:
         {"help_over_python": judged(0.05, at_most=0.3), "verdict": judged(2, at_most=1) | {"holds": False}},
     )
     spoil(sources, "kill_resume", "same", False)
-    text = rewrite(README, sources)
+    text = rewrite(README, PAGE, sources)
     assert "at most 1, **missed**" in text
     assert "**not the same rows" in " ".join(text.split())
 
@@ -235,9 +239,9 @@ def test_what_is_missed_is_said(sources: Sources) -> None:
 @pytest.mark.parametrize("name", BLOCKS)
 def test_a_place_that_is_missing_or_open_is_named(sources: Sources, name: str) -> None:
     with pytest.raises(FiguresError, match="places"):
-        rewrite(README.replace(f"<!-- figures:{name} -->", ""), sources)
+        rewrite(README.replace(f"<!-- figures:{name} -->", ""), PAGE, sources)
     with pytest.raises(FiguresError, match=f"/figures:{name}"):
-        rewrite(README.replace(f"<!-- /figures:{name} -->", ""), sources)
+        rewrite(README.replace(f"<!-- /figures:{name} -->", ""), PAGE, sources)
 
 
 def test_the_figures_fit_a_real_detector(sources: Sources, small_detector: Path) -> None:
@@ -247,8 +251,15 @@ def test_the_figures_fit_a_real_detector(sources: Sources, small_detector: Path)
         path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": figures}))
     real = Sources(sources.results, small_detector)
     value = bundle.manifest["metrics"]["test_balanced"]["auc"]["value"]
-    assert f"**{value:.3f}**" in rewrite(README, real)
+    assert f"**{value:.3f}**" in rewrite(README, PAGE, real)
 
 
-def test_the_readme_says_what_the_results_say() -> None:
+def test_a_patient_page_says_what_is_missing(sources: Sources) -> None:
+    (sources.results / "fusion.json").unlink()
+    text = rewrite(README, Page(PAGE.path, BLOCKS, patient=True), sources)
+    assert re.search(r"figures:fusion -->\n\nNot measured: \S*fusion\.json is missing\.\n", text)
+    assert text.count("Not measured") == 1
+
+
+def test_every_page_says_what_the_results_say() -> None:
     main(["--check"])
