@@ -5,6 +5,7 @@ so that ten blocks share one decode, one transform and one residual.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Final, cast
@@ -118,26 +119,38 @@ class Frame:
         At 224 px every other row of centres is counted.
         """
         luma, half, quarter = self.pyramid
-        (y1,), (y2, cr, cb), (y4,) = _lbp_counts(luma, step=2), _lbp_counts(half, *self.chroma), _lbp_counts(quarter)
+        (y1,), (y2, cr, cb, y4) = _lbp_counts(luma, step=2), _lbp_counts(half, *self.chroma, quarter)
         return y1, y2, y4, cr, cb
 
 
 @cache
-def _lbp_cells(side: int, planes: int, step: int) -> Pixels:
-    """Map the centres inside square planes stacked on each other to the numbers of their cells, 255 on a seam."""
-    band = np.arange(side) * LBP_CELLS // side
-    cell = band[:, None] * LBP_CELLS + band
-    cell[[0, -1]] = 255
-    stacked = np.concatenate([np.where(cell == 255, 255, cell + LBP_CELLS**2 * plane) for plane in range(planes)])
-    return np.ascontiguousarray(stacked[1:-1:step, 1:-1].astype(np.uint8))
+def _lbp_cells(sides: tuple[int, ...], step: int) -> Pixels:
+    """Map the centres inside square planes stacked on each other to the numbers of their cells, 255 where none is."""
+    stacked = np.full((sum(sides), max(sides)), 255, np.uint8)
+    for plane, side in enumerate(sides):
+        band, top = np.arange(1, side - 1) * LBP_CELLS // side, sum(sides[:plane])
+        cell = (LBP_CELLS * plane + band[:, None]) * LBP_CELLS + band
+        stacked[top + 1 : top + side - 1, 1 : side - 1] = cell
+    return np.ascontiguousarray(stacked[1:-1:step, 1:-1])
 
 
 def _lbp_counts(*planes: Pixels, step: int = 1) -> Float:
-    """Count the patterns in each cell of planes of one size, (planes, 16, 256): stacked, they share each comparison."""
+    """Count the patterns in each cell of square planes, (planes, 16, 256): stacked, they share each comparison."""
     cells = LBP_CELLS**2 * len(planes)
-    found = [_lbp_cells(len(planes[0]), len(planes), step), lbp_codes(np.concatenate(planes), step)]
+    found = [_lbp_cells(tuple(map(len, planes)), step), lbp_codes(_stack(planes), step)]
     counts = cv2.calcHist(found, [0, 1], None, [cells, 256], [0, cells, 0, 256])
     return np.asarray(counts, dtype=np.float32).reshape(len(planes), -1, 256)
+
+
+def _stack(planes: Sequence[Pixels]) -> Pixels:
+    """Put square planes below each other, the narrow ones to the left."""
+    if len(planes) == 1:
+        return planes[0]
+    stacked, top = np.zeros((sum(map(len, planes)), max(map(len, planes))), np.uint8), 0
+    for plane in planes:
+        stacked[top : top + len(plane), : len(plane)] = plane
+        top += len(plane)
+    return stacked
 
 
 def load_pixels(source: str | os.PathLike[str] | bytes | Pixels) -> Pixels:
