@@ -1,0 +1,1 @@
+"""What times one peer, each in the interpreter of its own environment; only `own` knows the project."""
