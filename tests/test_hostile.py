@@ -17,7 +17,9 @@ from tests import hostile
 
 
 @pytest.mark.parametrize(
-    "make", [hostile.truncations, lambda: hostile.flips(60), hostile.lies, hostile.odd_kinds], ids=str
+    "make",
+    [hostile.truncations, lambda: hostile.flips(60), hostile.lies, hostile.odd_kinds],
+    ids=["truncations", "flips", "lies", "odd kinds"],
 )
 def test_every_bad_image_is_decoded_or_named(make: Callable[[], Mapping[str, bytes]]) -> None:
     for name, data in make().items():

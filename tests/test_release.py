@@ -61,7 +61,7 @@ def requirements() -> list[Requirement]:
     extras = project["optional-dependencies"]
     lines = [*project["dependencies"], *extras["dev"]]
     own = next(Requirement(line) for line in lines if line.startswith("fauxface"))
-    lines += [line for extra in own.extras for line in extras[extra]]
+    lines += [line for extra in sorted(own.extras) for line in extras[extra]]
     return [found for found in map(Requirement, lines) if found.name != "fauxface"]
 
 
