@@ -388,7 +388,7 @@ def test_the_command_says_what_is_missing(
 def test_the_ablation_counts_the_network_and_leaves_out_what_it_saw(
     cache: Path, samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ablation._Fits, "run", lambda self, choices, seeds: {title: [0.5] * 2 for title in choices})
+    monkeypatch.setattr(ablation.Fits, "run", lambda self, choices, seeds: {title: [0.5] * 2 for title in choices})
     folder = str(Path(samples[0].path).parents[1])
     found = ablation.measure(cache, [folder], rows=1000, seeds=1, images=2, say=lambda line: None)
     unseen = [sample for sample in samples if sample.split == "train" and held_back(sample.group)]
