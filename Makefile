@@ -9,7 +9,7 @@ demo: .venv/demo.stamp
 	$(BIN)/python cli.py demo
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check

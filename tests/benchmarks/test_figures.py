@@ -257,7 +257,7 @@ def test_the_figures_fit_a_real_detector(sources: Sources, small_detector: Path)
 def test_a_patient_page_says_what_is_missing(sources: Sources) -> None:
     (sources.results / "fusion.json").unlink()
     text = rewrite(README, Page(PAGE.path, BLOCKS, patient=True), sources)
-    assert re.search(r"figures:fusion -->\n\nNot measured: \S*fusion\.json is missing\.\n", text)
+    assert re.search(r"figures:fusion -->\n\nNot measured:\s\S*fusion\.json\sis\smissing\.\n", text)
     assert text.count("Not measured") == 1
 
 

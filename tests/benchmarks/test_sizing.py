@@ -118,7 +118,7 @@ def test_what_is_missing_or_of_other_features_is_said(sources: Sources) -> None:
     (sources.results / "scale_kills.json").unlink()
     (sources.detector / "manifest.json").write_text(json.dumps({"feature_set": {"digest": "another"}}))
     text = rewrite(TEXT, PAGE, sources)
-    assert re.search(r"figures:kills -->\n\nNot measured: \S*scale_kills\.json is missing\.\n", text)
+    assert re.search(r"figures:kills -->\n\nNot measured:\s\S*scale_kills\.json\sis\smissing\.\n", text)
     assert text.count("Not measured: scale_extraction.json is of other features") == 2
     with pytest.raises(FiguresError, match="other features"):
         size_of(10, sources)
