@@ -32,6 +32,7 @@ from pipelines.training_plan import Opened, choose_way
 
 __all__ = ["summary", "train"]
 
+_LONG: Final = ("feature_set", "feature_names", "calibration_scores")  # thousands of values each, for programs only
 _LIBRARIES: Final = ("lightgbm", "numpy", "onnx", "opencv-python-headless", "pillow", "simplejpeg")
 
 Score = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.floating[Any]]]
@@ -141,8 +142,8 @@ def train(
 
 
 def summary(bundle: str | os.PathLike[str]) -> dict[str, Any]:
-    """Give what a bundle says of itself, but for what only programs want: the thousands of names."""
-    return {key: value for key, value in inspect(bundle).items() if key not in ("feature_set", "feature_names")}
+    """Give what a bundle says of itself, but for the thousands of names and scores that only programs want."""
+    return {key: value for key, value in inspect(bundle).items() if key not in _LONG}
 
 
 def _read_network(store: FeatureStore) -> Weights | None:

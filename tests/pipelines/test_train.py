@@ -13,7 +13,7 @@ from features.store import FeatureStore
 from models.booster import BoosterParams
 from models.bundle import load, verify
 from models.metrics import METRICS, VERDICT_METRICS, roc_auc
-from pipelines.train import train
+from pipelines.train import summary, train
 from tests import toy
 
 SPLITS = ["train", "validation", "calibration", "test"]
@@ -65,6 +65,12 @@ def test_manifest_is_complete_and_returned(cache: Path, bundle: Path, tmp_path: 
     for part in ("test", "test_balanced"):
         assert {*METRICS, *VERDICT_METRICS} < set(manifest["metrics"][part])
     assert manifest["metrics"]["test_balanced"]["real"] == manifest["metrics"]["test_balanced"]["fake"]
+
+
+def test_a_summary_leaves_out_what_only_programs_want(bundle: Path) -> None:
+    told, whole = summary(bundle), load(bundle)
+    assert (told["digest"], told["metrics"]) == (whole.digest, whole.manifest["metrics"])
+    assert whole.manifest.keys() - told.keys() == {"feature_set", "feature_names", "calibration_scores"}
 
 
 def test_same_store_and_seed_give_the_same_digest(cache: Path, bundle: Path, tmp_path: Path) -> None:
