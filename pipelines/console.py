@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from features.errors import FauxfaceError, UnknownNameError
-from pipelines.doctor import explain_import
 from pipelines.progress import Progress, follow
 from pipelines.render import Output, Row, choose_format, write_record, write_rows
 
@@ -219,6 +218,8 @@ def _guarded(task: Callable[[], int], *, debug: bool) -> int:
 def _describe(error: Exception) -> str:
     if isinstance(error, FauxfaceError):
         return str(error)
+    from pipelines.doctor import explain_import
+
     return explain_import(error) or f"{type(error).__name__}: {error} (a defect; --debug shows where)"
 
 
