@@ -20,6 +20,7 @@ __all__ = [
     "family_of",
     "head_of",
     "heads_of",
+    "is_forged",
     "leave_out",
     "lesson_of",
     "lessons",
@@ -30,6 +31,11 @@ FORGED: Final = "forged"
 
 HEADS: Final = (FOUND, FORGED)
 """The heads that a network may have, in their order."""
+
+
+def is_forged(kind: str) -> bool:
+    """Tell whether a kind of fake is one that `forge` makes."""
+    return kind.startswith(f"{FORGED}.")
 
 
 def head_of(sample: Sample) -> str:
@@ -99,4 +105,4 @@ def chosen(labels: Sequence[int], own: Sequence[str], sources: Sequence[str], ki
 
 
 def _head_and_family(kind: str) -> tuple[str, str]:
-    return (FORGED, kind) if kind.startswith(f"{FORGED}.") else (FOUND, FOUND)
+    return (FORGED, kind) if is_forged(kind) else (FOUND, FOUND)

@@ -14,7 +14,7 @@ from features.errors import DatasetError, StoreError
 from features.profiles import forensic
 from features.store import FeatureStore
 from models import novelty
-from models.booster import BoosterParams, Fitted, Progress
+from models.booster import FORGED_SHARE, BoosterParams, Fitted, Progress
 from models.bundle import CARD, NETWORK_ONNX, NOVELTY_ONNX, inspect, save
 from models.calibration import Calibration, OperatingPoints, calibration_scores
 from models.card import model_card
@@ -252,6 +252,7 @@ def _record(data: Data, faces: str, task: _Fit, grown: _Grown) -> dict[str, Any]
         "left_out": dict(data.left_out),
         **({"without": list(task.without)} if task.without else {}),
         "priors": {"training_fake": counts["train"]["fake"] / sum(counts["train"].values()), "calibrated_fake": 0.5},
+        **({"forged_share": FORGED_SHARE} if data.rows["forged"].any() else {}),
         "params": asdict(task.params),
         "seed": task.seed,
         "best_iteration": grown.fitted.best_iteration,

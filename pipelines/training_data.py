@@ -17,7 +17,7 @@ from models.booster import Part
 from models.sequence import Stored
 from pipelines.dataset import LABELS, SPLITS, held_back
 from pipelines.kinds import chosen
-from pipelines.training_rows import Choose, join, packed
+from pipelines.training_rows import Choose, for_forgeries, join, packed
 
 if TYPE_CHECKING:
     import pandas
@@ -35,7 +35,7 @@ class Data:
     Attributes
     ----------
     rows : DataFrame
-        `sha256`, `variant`, `label`, `group`, `source` and `split` at least.
+        `sha256`, `variant`, `label`, `group`, `source`, `split` and `forged`, as `for_forgeries` has it, at least.
     values : (n, d) float32 array, or Stored
         The features of each row, in memory or in the store.
     left_out : mapping
@@ -53,7 +53,8 @@ class Data:
     def part(self, split: str) -> Part:
         """Take the values and labels of one part."""
         mask = self.mask(split)
-        return Part(self.values[mask], self.rows["label"].to_numpy(np.int64)[mask])
+        labels, forged = self.rows["label"].to_numpy(np.int64), self.rows["forged"].to_numpy(np.bool_)
+        return Part(self.values[mask], labels[mask], forged=forged[mask])
 
     @property
     def images(self) -> "pandas.DataFrame":
@@ -156,7 +157,7 @@ def _read(
     rows = pandas.DataFrame({"sha256": features.sha256, "variant": features.variant}).join(images, on="sha256")
     used = (rows["split"].notna() & ((rows["split"] == "train") | (rows["variant"] == ""))).to_numpy()
     values = features.values if used.all() else features.values[used]
-    return Data(rows[used].reset_index(drop=True).astype({"label": int}), values, left_out)
+    return Data(rows[used].reset_index(drop=True).astype({"label": int, "forged": bool}), values, left_out)
 
 
 def _require_features(missing: int, images: int) -> None:
@@ -173,6 +174,7 @@ def _images(store: FeatureStore, without: Sequence[str]) -> tuple["pandas.DataFr
     labels, kinds, sources = (single[name].fillna("").tolist() for name in ("label", "kind", "source"))
     unwanted = chosen(labels, kinds, sources, without)
     images = single[~np.array(unwanted, bool)]
+    images = images.assign(forged=for_forgeries(images))
     left_out = {
         "failed": len(manifest) - len(sound),
         "labelled_both": int(torn.sum()),

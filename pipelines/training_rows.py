@@ -11,12 +11,12 @@ from features.rows import Rows, open_rows
 from features.store import FeatureStore
 from models.sequence import Stored
 from pipelines.dataset import held_back
-from pipelines.kinds import chosen
+from pipelines.kinds import chosen, is_forged
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Choose", "Joined", "join", "packed"]
+__all__ = ["Choose", "Joined", "for_forgeries", "join", "packed"]
 
 Choose = Callable[["pandas.Series[bool]"], "pandas.Series[bool]"]
 """Says of which images, given whether a network may have learnt from each."""
@@ -35,7 +35,7 @@ class Joined:
     Attributes
     ----------
     rows : DataFrame
-        `sha256`, `variant`, `label`, `group`, `source` and `split` of each row, in the order of the store.
+        `sha256`, `variant`, `label`, `group`, `source`, `split` and `forged` of each row, in the order of the store.
     values : Stored
         The features of each row.
     left_out : mapping
@@ -121,8 +121,26 @@ def _images(
         unwanted = np.array(chosen(labels, kinds, sources, without), np.bool_)
         left_out["kinds"] = int(np.sum(unwanted))
         wanted &= ~unwanted
-    images = images.astype({"label": int})
-    return digests[wanted], images[wanted].drop(columns="kind"), left_out
+    images = images[wanted].astype({"label": int})
+    return digests[wanted], images.assign(forged=for_forgeries(images)).drop(columns="kind"), left_out
+
+
+def for_forgeries(images: "pandas.DataFrame") -> _Mask:
+    """Tell which images are there for the forgeries: these, and the reals of a data set whose fakes are all forged.
+
+    Parameters
+    ----------
+    images : DataFrame
+        Their `label`, `kind` and `source`, each of which may be missing but the first.
+    """
+    fakes = images["label"].to_numpy(np.int64) == 1
+    kinds, sources = (images[name].astype("object").fillna("").astype("category").cat for name in ("kind", "source"))
+    forged = fakes & np.array([is_forged(kind) for kind in kinds.categories], bool)[kinds.codes]
+    count, rows = len(sources.categories), (forged, fakes & ~forged)
+    made, found = (np.bincount(sources.codes[some], minlength=count) for some in rows)
+    alone = (made > 0) & (found == 0)
+    there: _Mask = forged | (~fakes & alone[sources.codes])
+    return there
 
 
 def _learnt(images: "pandas.DataFrame") -> "pandas.Series[bool]":

@@ -8,7 +8,7 @@ import pytest
 
 from features.errors import DatasetError
 from models import booster
-from models.booster import BoosterParams, Part
+from models.booster import FORGED_SHARE, BoosterParams, Part
 from models.tree_text import to_onnx
 from models.trees import Trees
 from tests import toy
@@ -76,6 +76,33 @@ def test_weights_let_both_classes_weigh_the_same() -> None:
     weights = Part(np.zeros((8, 1), np.float32), np.array([0, 1, 1, 1, 1, 1, 0, 1])).weights
     assert weights.tolist() == pytest.approx([2, *[2 / 3] * 5, 2, 2 / 3])
     assert weights.mean() == pytest.approx(1)
+
+
+def test_weights_give_forgeries_their_share_and_both_classes_the_same() -> None:
+    labels, forged = np.array([0, 1, 1, 1, 0, 0, 1, 1]), np.array([0, 0, 0, 0, 1, 1, 1, 1], bool)
+    part = Part(np.zeros((8, 1), np.float32), labels, forged=forged)
+    assert part.totals.tolist() == [[1, 3], [2, 2]]
+    home, made = 8 * (1 - FORGED_SHARE) / 2, 8 * FORGED_SHARE / 2
+    assert part.weights.tolist() == pytest.approx([home, *[home / 3] * 3, *[made / 2] * 4])
+    assert part.at(slice(3, 6)).weights.tolist() == part.weights[3:6].tolist()
+
+
+@pytest.mark.parametrize("forged", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]])
+def test_where_forgeries_or_their_reals_are_missing_only_the_classes_are_balanced(forged: list[int]) -> None:
+    part = Part(np.zeros((4, 1), np.float32), np.array([0, 1, 1, 1]), forged=np.array(forged, bool))
+    assert part.weights.tolist() == pytest.approx([2, *[2 / 3] * 3])
+
+
+def test_what_only_forgeries_show_counts_for_little() -> None:
+    """One feature tells the found, another the forged; where they disagree, the found are heard."""
+    rng, labels = np.random.default_rng(0), np.arange(2000) % 2
+    forged = np.arange(2000) % 4 > 1
+    values = rng.normal(size=(2000, 2)).astype(np.float32)
+    values[~forged, 0] += 2 * labels[~forged]
+    values[forged, 0] -= 2 * labels[forged]
+    learnt = Part(values, labels, forged=forged)
+    trees = Trees(to_onnx(fit(learnt, learnt, NAMES[:2], params=PARAMS).text))
+    assert np.diff(trees.scores(np.array([[-2, 0], [3, 0]], np.float32))) > 1
 
 
 def test_a_mixture_of_classes_does_not_move_the_scores() -> None:

@@ -142,4 +142,4 @@ def test_a_range_of_a_part_weighs_as_it_does_in_the_whole() -> None:
     assert some.start is not None
     assert some.start.tolist() == [2, 3, 4, 5, 6]
     np.testing.assert_array_equal(some.weights, part.weights[2:7])
-    assert some.at(slice(1)).totals.tolist() == part.totals.tolist() == [2, 6]
+    assert some.at(slice(1)).totals.tolist() == part.totals.tolist() == [[2, 6], [0, 0]]

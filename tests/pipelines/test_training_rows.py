@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from features.errors import DatasetError, UnknownNameError
@@ -12,6 +13,7 @@ from features.store import FeatureStore
 from models.sequence import Stored
 from pipelines import training_data, training_rows
 from pipelines.training_data import Data, read_data
+from pipelines.training_rows import for_forgeries
 from tests import toy
 
 Columns = dict[str, list[Any]]
@@ -41,7 +43,7 @@ def assert_same(held: Data, stored: Data) -> None:
     assert np.all(np.diff(stored.values.places) > 0)
     order = stored.rows.sort_values(["sha256", "variant"]).index.to_numpy()
     np.testing.assert_array_equal(stored.values.read()[order], held.values)
-    for name in ("sha256", "variant", "label", "group", "split"):
+    for name in ("sha256", "variant", "label", "group", "split", "forged"):
         assert stored.rows[name].astype(str).iloc[order].tolist() == held.rows[name].astype(str).tolist()
 
 
@@ -75,6 +77,23 @@ def test_the_rows_are_the_same(change: Callable[[Columns], None], tmp_path: Path
     change(columns)
     FeatureStore(root).write_manifest(columns)
     assert_same(*both(root))
+
+
+def test_forgeries_and_the_reals_of_a_data_set_of_nothing_else_are_there_for_them() -> None:
+    rows = [
+        ("found", 0, None, False),
+        ("found", 1, None, False),
+        ("both", 0, None, False),
+        ("both", 1, "Deepfakes", False),
+        ("both", 1, "forged.swap", True),
+        ("made", 0, None, True),
+        ("made", 1, "forged.warp", True),
+        ("reals", 0, None, False),
+        (None, 0, None, False),
+    ]
+    images = pandas.DataFrame(rows, columns=["source", "label", "kind", "expected"])
+    assert for_forgeries(images).tolist() == images.pop("expected").tolist()
+    assert for_forgeries(images.astype({"source": "category", "kind": "category"})).sum() == 3
 
 
 def test_kinds_are_left_out(tmp_path: Path) -> None:
