@@ -32,6 +32,9 @@ _TIMES: Final = ("", "once", "twice", "three times", "four times")
 
 _WHOLE: Final = "Every image was measured whole."
 _FACES: Final = "Of every image the largest face was measured, cropped to `{}`."
+_FORGED: Final = (
+    " Forgeries that `forge` made, and the reals beside them, weigh {:.0%} of the fit; found fakes the rest."
+)
 
 _NETWORK: Final = """
 Some of the measurements are a network's (`network.onnx`, {architecture}; AUC {auc:.4f} of its own on the validation
@@ -67,7 +70,7 @@ Estimates the probability that a picture of one face is a deepfake. {features:,}
 |---|---|---|---|
 {rows}
 
-{faces} {variants}
+{faces} {variants}{forged}
 {network}
 Left out: {failed} images that could not be measured, {labelled_both} that appear with both labels, {repeated} repeats.
 Digest of the training data: `{data_digest}`.
@@ -168,6 +171,7 @@ def model_card(manifest: Mapping[str, Any], evaluation: Mapping[str, Any] | None
         novelty=_NOVELTY.format(**novelty) if novelty and novelty["limit"] else "",
         faces=_WHOLE if faces == "off" else _FACES.format(faces),
         variants=_variants(training["variants"]),
+        forged=_FORGED.format(training["forged_share"]) if "forged_share" in training else "",
         network=_network(manifest),
         train_network=_TRAIN_NETWORK if "network" in manifest else "",
         flags="".join(
