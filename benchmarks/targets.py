@@ -173,7 +173,7 @@ def _unseen(sources: Sources) -> str:
         "Each row is a network, trees and a calibration of their own that never learnt from the kind, judged on its",
         "fakes of the test groups beside the reals they were made from; intervals from a bootstrap over groups.",
     )
-    command = source(f"python -m benchmarks.unseen ... --kind KIND -o benchmarks/results/{_UNSEEN}/KIND.json", _FOLDER)
+    command = source(f"python -m benchmarks.unseen ... --kind KIND -o benchmarks/results/{_UNSEEN}/KIND.json", f"../{_FOLDER}")
     return "\n\n".join([note, table(head, rows), command])
 
 

@@ -20,11 +20,11 @@ Progress = Callable[[int, int, float], None]
 SAMPLE_BYTES: Final = 1 << 28
 """What the sample may take that bins are placed by, as float64, where the values are in their store."""
 
-FORGED_SHARE: Final = 0.2
+FORGED_SHARE: Final = 1 / 3
 """What forgeries, and the reals beside them, weigh in a fit beside fakes that were found, of a sum of one.
 
-One booster for both learns less of each. At this share it keeps what it knows of found fakes within 0.003 AUC, and
-gains 0.17 on forgeries; at a half it would lose 0.016 and gain 0.21 (docs/results.md).
+The more they weigh, the better a detector does on kinds that it never saw, and the worse on those that it was found
+with; docs/results.md has the figures.
 """
 
 Labels = npt.NDArray[np.integer[Any]]

@@ -36,8 +36,8 @@ def test_card_tells_variants_and_how_to_make_them(manifest: dict[str, Any]) -> N
 
 def test_card_tells_what_forgeries_weigh(manifest: dict[str, Any]) -> None:
     assert "Forgeries that" not in model_card(manifest)
-    manifest["training"]["forged_share"] = 0.2
-    assert "and the reals beside them, weigh 20% of the fit; found fakes the rest.\n" in model_card(manifest)
+    manifest["training"]["forged_share"] = 1 / 3
+    assert "and the reals beside them, weigh 33% of the fit; found fakes the rest.\n" in model_card(manifest)
 
 
 def test_card_counts_variants_that_differ_by_chance_alone(manifest: dict[str, Any]) -> None:
