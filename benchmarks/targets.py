@@ -173,8 +173,8 @@ def _unseen(sources: Sources) -> str:
         "Each row is a network, trees and a calibration of their own that never learnt from the kind, judged on its",
         "fakes of the test groups beside the reals they were made from; intervals from a bootstrap over groups.",
     )
-    command = source(f"python -m benchmarks.unseen ... --kind KIND -o benchmarks/results/{_UNSEEN}/KIND.json", f"../{_FOLDER}")
-    return "\n\n".join([note, table(head, rows), command])
+    command = f"python -m benchmarks.unseen ... --kind KIND -o benchmarks/results/{_UNSEEN}/KIND.json"
+    return "\n\n".join([note, table(head, rows), source(command, f"../{_FOLDER}")])
 
 
 _SHOWN: Final = {"auc": "AUC", "tpr_at_fpr_1": "TPR at 1 % FPR"}
