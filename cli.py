@@ -216,7 +216,7 @@ def score(
     run: Run,
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Files, folders, globs, zips, @LIST, or - for standard input."),
+        typer.Argument(metavar="PATH...", help="Files, folders, globs, zips, @LIST, or - for standard input."),
     ],
     model: Model = "fast",
     faces: Annotated[
@@ -279,7 +279,7 @@ def score(
 @command(app)
 def explain(
     run: Run,
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Whatever `score` takes.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Whatever `score` takes.")],
     model: Model = "fast",
     faces: Annotated[
         Literal["auto", "off"], typer.Option(help="Find every face, a row each, or explain every image whole.")

@@ -18,6 +18,7 @@ from models.metrics import roc_auc
 from models.tree_text import to_onnx
 from models.trees import Trees
 from pipelines.dataset import held_back
+from pipelines.training_rows import for_forgeries
 
 if TYPE_CHECKING:
     import pandas
@@ -38,18 +39,19 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Rows of training and validation groups, the part that each belongs to, and the fold."""
+    """Rows of training and validation groups, whether each is there for forgeries, its part, and its fold."""
 
     features: FeatureSet
     values: Values
     labels: npt.NDArray[np.int64]
+    forged: Bools
     parts: npt.NDArray[np.str_]
     folds: npt.NDArray[np.int64]
 
     def part(self, name: str, columns: Bools, without: int | None = None) -> Part:
         """Take some columns of one part, of all folds but one."""
         rows = (self.parts == name) & (self.folds != (-1 if without is None else without))
-        return Part(np.ascontiguousarray(self.values[rows][:, columns]), self.labels[rows])
+        return Part(np.ascontiguousarray(self.values[rows][:, columns]), self.labels[rows], forged=self.forged[rows])
 
     def columns(self, job: "Job") -> Bools:
         """Mark the columns that a job sees."""
@@ -99,11 +101,11 @@ class Job:
 
 
 def auc_of(job: Job) -> float:
-    """Fit a booster, and judge it on groups that neither fitted nor stopped it."""
+    """Fit a booster, and judge it on groups that neither fitted nor stopped it, forgeries weighed as in the fit."""
     data = read(job.cache, job.rows)
     fitted, judging = job.fit(data), data.part(job.judged, data.columns(job))
     scores = Trees(to_onnx(fitted.text)).scores(judging.held).astype(np.float64)
-    return roc_auc(judging.labels, scores, np.ones(len(scores)))
+    return roc_auc(judging.labels, scores, judging.weights)
 
 
 def gains_of(job: Job) -> dict[str, float]:
@@ -131,7 +133,7 @@ def read(cache: Path, rows: int) -> Data:
         **{sha256: _part(group) for sha256, group in _pairs(images.groupby("label").head(each))},
         **{sha256: VALIDATION for sha256, _ in _pairs(sound[sound["split"] == "validation"])},
     }
-    known = sound.set_index("sha256")
+    known = sound.assign(forged=for_forgeries(sound)).set_index("sha256")
     features = store.load()
     at = [i for i, key in enumerate(features.sha256) if key in parts and not features.variant[i]]
     keys = [features.sha256[i] for i in at]
@@ -139,6 +141,7 @@ def read(cache: Path, rows: int) -> Data:
         store.feature_set,
         features.values[at],
         known.loc[keys, "label"].to_numpy(np.int64),
+        known.loc[keys, "forged"].to_numpy(np.bool_),
         np.array([parts[key] for key in keys]),
         np.array([_percent("fold", group) % FOLDS for group in known.loc[keys, "group"]]),
     )

@@ -24,7 +24,7 @@ __all__ = ["HELP_OVER_PYTHON", "VERDICT", "main", "measure"]
 HELP_OVER_PYTHON: Final = 0.3
 """Seconds that `--help` may take longer than a bare interpreter."""
 
-VERDICT: Final = 1.0
+VERDICT: Final = 0.5
 """Seconds that the verdict on one image may take from a cold start."""
 
 

@@ -57,7 +57,7 @@ Without = Annotated[
 """Kinds of fakes that are not learnt from."""
 
 Datasets = Annotated[
-    list[str], typer.Argument(metavar="DATASET", help="Folders, zips, CSV or Parquet tables; several are read as one.")
+    list[str], typer.Argument(metavar="DATASET...", help="Folders, zips, CSV or Parquet tables; several are read as one.")
 ]
 """Data sets that are read as one."""
 
@@ -245,11 +245,9 @@ def run_app(app: typer.Typer, arguments: Sequence[str], name: str) -> int:
 
 
 def _usage_message(error: typer.TyperException) -> str:
-    """Say what was wrong with the arguments, what came, what may have been meant, and where to read more."""
+    """Say what was wrong with the arguments, what may have been meant, and where to read more."""
     close: Sequence[str] = getattr(error, "possibilities", None) or ()
-    message = (error.message if close else error.format_message()).replace("Value error, ", "").rstrip(".")
-    problems: list[Any] = getattr(error.__cause__, "errors", list)()  # of pydantic, which typer checks values with
-    came = f" (got {problems[0]['input']!r})" if problems and repr(problems[0]["input"]) not in message else ""
+    message = (error.message if close else error.format_message()).rstrip(".")
     meant = f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
     context: typer.Context | None = getattr(error, "ctx", None)
-    return f"{message}{came}{meant}" + (f"\nsee: {context.command_path} --help" if context else "")
+    return f"{message}{meant}" + (f"\nsee: {context.command_path} --help" if context else "")

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import search
 from benchmarks.boosters import FOLDS, VALIDATION, Job, auc_of, gains_of, read
 from features.store import FeatureStore
-from models.booster import BoosterParams
+from models.booster import FORGED_SHARE, BoosterParams
 from tests import toy
 from tests.benchmarks.conftest import Run
 
@@ -40,6 +40,18 @@ def test_a_job_sees_what_it_names_judges_where_it_says_and_leaves_a_fold_out(cac
     assert len(data.part(VALIDATION, data.columns(job)).labels) == (manifest["split"] == "validation").sum()
     assert list(gains_of(some)) == list(block.names[1:3])
     assert auc_of(job) != auc_of(Job(cache, 10_000, QUICK, (block.name,), 0, judged=VALIDATION))
+
+
+def test_forgeries_weigh_a_third_where_a_store_has_them(tmp_path: Path) -> None:
+    columns = toy.table()
+    made = [(i // 3) % 4 == 0 for i in range(toy.ROWS)]
+    columns["source"] = ["made" if one else "toys" for one in made]
+    columns["kind"] = ["forged.blend" if one and i % 3 else "toy" for i, one in enumerate(made)]
+    data = read(toy.fill(tmp_path, columns), 10_000)
+    part = data.part("judge", np.ones(len(data.features.names), bool))
+    assert part.forged is not None
+    forged = part.weights[part.forged & (part.labels == 1)].sum()
+    assert forged == pytest.approx(part.weights[part.labels == 1].sum() * FORGED_SHARE)
 
 
 def test_features_that_gain_in_every_fold_come_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
