@@ -35,7 +35,8 @@ def describe(run: Run, datasets: Datasets, real: Real = None, fake: Fake = None)
 def crop(
     run: Run,
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Data sets, or whatever `score` takes: files, folders, zips.")
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Data sets or whatever `score` takes: files, folders, zips."),
     ],
     out: Annotated[str, typer.Option(metavar="DIR", help="The folder for the crops and their manifest.csv.")],
     real: Real = None,

@@ -16,7 +16,8 @@ forge_app = typer.Typer(rich_markup_mode=None)
 def forge(
     run: Run,
     reals: Annotated[
-        list[str], typer.Argument(metavar="REALS...", help="Data sets, of which the real images are taken, or pictures.")
+        list[str],
+        typer.Argument(metavar="REALS...", help="Data sets, of which the real images are taken, or pictures."),
     ],
     out: Annotated[str, typer.Option(metavar="DIR", help="The folder for pairs, masks and manifest; resumes.")],
     families: Annotated[

@@ -57,7 +57,8 @@ Without = Annotated[
 """Kinds of fakes that are not learnt from."""
 
 Datasets = Annotated[
-    list[str], typer.Argument(metavar="DATASET...", help="Folders, zips, CSV or Parquet tables; several are read as one.")
+    list[str],
+    typer.Argument(metavar="DATASET...", help="Folders, zips, CSV or Parquet tables; several are read as one."),
 ]
 """Data sets that are read as one."""
 
