@@ -64,7 +64,8 @@ def measure(path: Path, cache: Path, *, params: BoosterParams = SINGLE, resample
     if bundle.start is None or bundle.feature_set.digest != store.feature_set.digest:
         raise BundleError(f"{path}: not a detector of profile full that was trained on {cache}")
     data = read_data(store)
-    part, groups = data.part("calibration"), data.rows["group"][data.mask("calibration")].to_numpy()
+    rows = data.judging("calibration")
+    part, groups = data.take(rows), data.rows["group"][rows].to_numpy()
     names = store.feature_set.names
     single = fit(data.part("train"), data.part("validation"), names, params=params)
     ways = {

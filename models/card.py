@@ -33,18 +33,19 @@ _TIMES: Final = ("", "once", "twice", "three times", "four times")
 _WHOLE: Final = "Every image was measured whole."
 _FACES: Final = "Of every image the largest face was measured, cropped to `{}`."
 _FORGED: Final = (
-    " Forgeries that `forge` made, and the reals beside them, weigh {:.0%} of the fit; found fakes the rest."
+    " Forgeries that `forge` made, and the reals beside them, weigh {:.0%} of the fit; found fakes the rest. They teach"
+    " only: what was found calibrates and tests."
 )
 
 _NETWORK: Final = """
-Some of the measurements are a network's (`network.onnx`, {architecture}; AUC {auc:.4f} of its own on the validation
-part). It learnt from {groups:,} training groups; the {percent} per cent that were held back from it are the training
-part in the table.
+Some of the measurements are a network's (`network.onnx`, {architecture}; of its own it has an AUC of {auc} on the
+validation part). It learnt from {groups:,} training groups; the {percent} per cent that were held back from it are the
+training part in the table.
 """
 _STAGES: Final = """
 The trees grew in two stages: {first:,} over forensic measurements alone, on the {real:,} real and {fake:,} fake images
 of {groups:,} training groups that the network learnt from; then {second:,} over everything, starting from these and
-from the network's logit, on the training groups in the table.
+from what the network says, on the training groups in the table.
 """
 _TRAIN_NETWORK: Final = "    python cli.py train-network DATASET... --out NETWORK\n"
 
@@ -206,9 +207,11 @@ def _network(manifest: Mapping[str, Any]) -> str:
     if "network" not in manifest:
         return ""
     record, training = manifest["network"], manifest["training"]
+    validation = record["validation"]
+    heads = [f"{of_head['auc']:.4f} for {head} fakes" for head, of_head in validation.get("heads", {}).items()]
     network = _NETWORK.format(
         architecture=record["architecture"],
-        auc=record["validation"]["auc"],
+        auc=" and ".join(heads) or f"{validation['auc']:.4f}",
         groups=record["training"]["groups"]["train"],
         percent=record["training"]["held_back"]["percent"],
     )

@@ -215,7 +215,7 @@ class _Fit:
 
 def _calibrate(score: Score, data: Data) -> tuple[Calibration, OperatingPoints, dict[str, list[float]]]:
     """Place sigmoid and operating points on the calibration part; returns its probabilities by class too."""
-    part = data.part("calibration")
+    part = data.take(data.judging("calibration"))
     scores = in_ranges(score, part.values)
     calibration = Calibration.fit(scores, part.labels)
     probabilities = calibration.probability(scores)
@@ -233,7 +233,7 @@ def _novelty(data: Data, names: Sequence[str], counted: Sequence[str]) -> tuple[
         onnx = novelty.fit(data.values[novelty.drawn(places)].read(), columns=columns)
     else:
         onnx = novelty.fit(data.values, places, columns)
-    distances = in_ranges(novelty.Novelty(onnx, 1.0).distances, data.part("calibration").values)
+    distances = in_ranges(novelty.Novelty(onnx, 1.0).distances, data.take(data.judging("calibration")).values)
     if (limit := novelty.limit(distances)) is None:
         return None
     return onnx, {"limit": limit, "share": novelty.EXCEEDED, "images": len(distances)}
@@ -265,11 +265,12 @@ def _test(
     score: Score, calibration: Calibration, points: OperatingPoints, data: Data, *, seed: int, resamples: int
 ) -> dict[str, Any]:
     """Measure on the test part: all of it, and as many fakes as reals."""
-    part, rows = data.part("test"), data.rows[data.mask("test")]
+    chosen = data.judging("test")
+    part, rows = data.take(chosen), data.rows[chosen]
     probabilities = calibration.probability(in_ranges(score, part.values))
     groups, digests = rows["group"].to_numpy(), rows["sha256"].to_numpy()
-    chosen = {"test_balanced": balanced(part.labels, digests), "test": np.arange(len(rows))}
+    shown = {"test_balanced": balanced(part.labels, digests), "test": np.arange(len(rows))}
     return {
         name: evaluate(part.labels[at], probabilities[at], groups[at], points, resamples=resamples, seed=seed)
-        for name, at in chosen.items()
+        for name, at in shown.items()
     }

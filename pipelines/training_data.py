@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Data", "read_data", "read_learnt"]
 
+_JUDGING: Final = ("calibration", "test")
 _AT_ONCE: Final = 1 << 16  # rows whose texts are held as objects
 _IDENTITY: Final = ["sha256", "variant", "label", "group", "split"]  # what makes training data the same data
 
@@ -50,11 +51,24 @@ class Data:
         """Choose the rows of one part."""
         return (self.rows["split"] == split).to_numpy()
 
+    def judging(self, split: str) -> npt.NDArray[np.bool_]:
+        """Choose the rows of one part that calibrate or test: not what is there for forgeries, where fakes were found.
+
+        Forgeries teach. How many of each kind there are, and how subtle they are, was our choice: no rate of error
+        that anybody meets follows from it.
+        """
+        rows = self.mask(split)
+        found = rows & ~self.rows["forged"].to_numpy(np.bool_)
+        return found if self.rows["label"][found].nunique() == len(LABELS) else rows
+
     def part(self, split: str) -> Part:
         """Take the values and labels of one part."""
-        mask = self.mask(split)
+        return self.take(self.mask(split))
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> Part:
+        """Take the values and labels of some rows."""
         labels, forged = self.rows["label"].to_numpy(np.int64), self.rows["forged"].to_numpy(np.bool_)
-        return Part(self.values[mask], labels[mask], forged=forged[mask])
+        return Part(self.values[rows], labels[rows], forged=forged[rows])
 
     @property
     def images(self) -> "pandas.DataFrame":
@@ -63,11 +77,11 @@ class Data:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """Images of each part by class."""
-        images = self.images
+        """Images of each part by class; of calibration and test those that judge."""
+        plain, labels = (self.rows["variant"] == "").to_numpy(), self.rows["label"].to_numpy(np.int64)
         return {
-            split: {name: int(np.sum(labels == label)) for label, name in enumerate(LABELS)}
-            for split, labels in ((split, images["label"][images["split"] == split]) for split in SPLITS)
+            split: {name: int(np.sum(labels[used] == label)) for label, name in enumerate(LABELS)}
+            for split, used in ((split, plain & self._used(split)) for split in SPLITS)
         }
 
     @property
@@ -78,8 +92,11 @@ class Data:
 
     @property
     def groups(self) -> dict[str, int]:
-        """Groups of each part."""
-        return {split: int(self.rows["group"][self.rows["split"] == split].nunique()) for split in SPLITS}
+        """Groups of each part; of calibration and test those of images that judge."""
+        return {split: int(self.rows["group"][self._used(split)].nunique()) for split in SPLITS}
+
+    def _used(self, split: str) -> npt.NDArray[np.bool_]:
+        return self.judging(split) if split in _JUDGING else self.mask(split)
 
     @property
     def digest(self) -> str:

@@ -132,6 +132,24 @@ def test_test_rows_change_figures_only(bundle: Path, tmp_path: Path) -> None:
     assert other["metrics"]["test"]["auc"]["value"] == pytest.approx(mirrored)
 
 
+def test_forgeries_teach_and_do_not_judge(bundle: Path, tmp_path: Path) -> None:
+    plain, both = toy.table(), toy.table(2 * toy.ROWS)
+    for row in range(toy.ROWS, 2 * toy.ROWS):
+        both["kind"][row], both["source"][row] = "forged.swap" * both["label"][row], "forged"
+    other = retrain(tmp_path, both)
+    found = load(bundle).manifest
+    assert other["training"]["forged_share"] == pytest.approx(1 / 3)
+    assert sum(other["training"]["rows"]["train"].values()) > both["split"][: toy.ROWS].count("train")
+    for part in ("calibration", "test"):
+        assert other["training"]["rows"][part] == found["training"]["rows"][part]
+        assert other["training"]["groups"][part] == found["training"]["groups"][part]
+        assert sum(other["training"]["rows"][part].values()) == plain["split"].count(part)
+    assert other["metrics"]["test"]["rows"] == plain["split"].count("test")
+    assert sum(map(len, other["calibration_scores"].values())) == plain["split"].count("calibration")
+    alone = retrain(tmp_path, {name: values[toy.ROWS :] for name, values in both.items()}, "forged")
+    assert sum(map(len, alone["calibration_scores"].values())) == both["split"][toy.ROWS :].count("calibration")
+
+
 def test_calibration_rows_place_the_sigmoid_and_nothing_else(bundle: Path, tmp_path: Path) -> None:
     columns = toy.table()
     cache = toy.fill(tmp_path / "cache", columns)
