@@ -1,9 +1,9 @@
 """Where the evidence lies: contributions of the values that have a place, laid on the frame and back on the picture.
 
-A cell's contribution is spread evenly over the cell, so that the map adds up to all that has a place. Where the network
-says in which cells a face was forged, what its logits contribute lies there: towards fake where it sees a forgery,
-towards real where it sees none. What was measured of the whole picture otherwise, and contrasts between its regions,
-have no place; how much of the evidence that is stands beside the map.
+A cell's contribution is spread evenly over the cell, so that the map adds up to all that has a place. What was measured
+of the whole picture, and contrasts between its regions, have no place; how much of the evidence that is stands beside
+the map. What a network says of the whole has none either, but where it says of each cell whether it was forged, the map
+shows how far each stands off the others, which adds up to nothing.
 """
 
 from typing import Final
@@ -27,7 +27,6 @@ ROWS: Final = 28
 """Points a side of the map as it is written out."""
 
 _CELLS: Final = "embedding.map."
-_LOGIT: Final = "embedding.logit."
 _SIGMA: Final = 10.0  # pixels of the frame; cells are 28 to 56 wide
 _FAKE: Final = (20, 90, 235)  # BGR; orange and blue are told apart by nearly everyone
 _REAL: Final = (210, 110, 20)
@@ -44,9 +43,9 @@ def lay_out(contributions: Contributions) -> Floats:
     (SIDE, SIDE) float64 array
         What each point contributes, in log odds, above zero towards fake. They sum to all that has a place.
     """
-    found, names = np.zeros((SIDE, SIDE)), contributions.names
-    amounts = contributions.amounts + _spread(contributions)
-    for cell, amount in zip(cells_of(names), amounts.tolist(), strict=True):
+    found = np.zeros((SIDE, SIDE))
+    amounts = contributions.amounts + _standing_out(contributions)
+    for cell, amount in zip(cells_of(contributions.names), amounts.tolist(), strict=True):
         if cell:
             step = SIDE // cell.side
             down, across = (slice(at * step, (at + 1) * step) for at in (cell.row, cell.column))
@@ -54,35 +53,26 @@ def lay_out(contributions: Contributions) -> Floats:
     return found
 
 
-def _spread(contributions: Contributions) -> Floats:
-    """Share what each logit contributes among the cells that the network looked at; all zero where it has no map.
+def _standing_out(contributions: Contributions) -> Floats:
+    """Give each cell of a network's map how far its log odds stand off their mean, as its share of that mean.
 
     Returns
     -------
     (d,) float64 array
-        What the value of each cell is given.
+        Of the values of cells, which sum to zero; zero everywhere else.
     """
-    shared, names = np.zeros(len(contributions.names)), contributions.names
-    cells = [at for at, name in enumerate(names) if name.startswith(_CELLS)]
+    cells = [at for at, name in enumerate(contributions.names) if name.startswith(_CELLS)]
+    given = np.zeros(len(contributions.names))
     if cells:
         odds = contributions.values[cells].astype(np.float64)
-        for at in _logits(names):
-            amount = contributions.amounts[at]
-            seen = np.logaddexp(0, odds if amount > 0 else -odds)  # above zero everywhere: there is always a place
-            shared[cells] += amount * seen / seen.sum()
-    return shared
-
-
-def _logits(names: tuple[str, ...]) -> list[int]:
-    return [at for at, name in enumerate(names) if name.startswith(_LOGIT)]
+        given[cells] = (odds - odds.mean()) / len(cells)
+    return given
 
 
 def placed_share(contributions: Contributions) -> float:
     """Say how much of the evidence has a place: the sum of |contribution| of such values over that of all, 0 to 1."""
     strength = np.abs(contributions.amounts)
     placed = np.array([cell is not None for cell in cells_of(contributions.names)])
-    if any(name.startswith(_CELLS) for name in contributions.names):
-        placed[_logits(contributions.names)] = True
     return float(strength[placed].sum() / max(float(strength.sum()), np.finfo(float).tiny))
 
 

@@ -184,17 +184,17 @@ def test_paint_tints_by_sign_and_leaves_the_rest() -> None:
     assert explain_map.SIDE % explain_map.ROWS == 0
 
 
-def test_what_the_logits_say_lies_where_the_network_saw_a_forgery() -> None:
+def test_cells_where_the_network_sees_more_than_elsewhere_stand_out() -> None:
     names = profiles.feature_set("full", network_params(b"network", "lite0", ("found", "forged"), located=True)).names
     values, amounts = np.zeros(len(names), np.float32), np.zeros(len(names))
     cells = [at for at, name in enumerate(names) if name.startswith("embedding.map.")]
-    values[cells] = -30
-    values[names.index("embedding.map.value.r2c5")] = 30
-    found, forged = (names.index(f"embedding.logit.{head}") for head in ("found", "forged"))
-    amounts[found], amounts[forged] = 2.0, -1.2
+    values[cells] = -4
+    amounts[names.index("embedding.logit.forged")] = -1.2
+    assert not lay_out(Contributions(names, values, amounts, base=0.0)).any()
+    values[names.index("embedding.map.value.r2c5")] = 0.9
     laid = lay_out(Contributions(names, values, amounts, base=0.0))
-    assert laid.sum() == pytest.approx(0.8)
-    assert laid[16:24, 40:48].sum() == pytest.approx(2.0)
-    assert laid[:8, :8].sum() == pytest.approx(-1.2 / 48)
-    amounts[names.index("color.global.mean.y")] = 0.8
-    assert placed_share(Contributions(names, values, amounts, base=0.0)) == pytest.approx(0.8)
+    assert laid.sum() == pytest.approx(0, abs=1e-12)
+    assert laid[16:24, 40:48].sum() == pytest.approx((0.9 - (0.9 - 48 * 4) / 49) / 49)
+    assert laid[:8, :8].sum() == pytest.approx((-4 - (0.9 - 48 * 4) / 49) / 49)
+    amounts[names.index("embedding.map.value.r0c0")] = 0.3
+    assert placed_share(Contributions(names, values, amounts, base=0.0)) == pytest.approx(0.2)
