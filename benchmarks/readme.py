@@ -47,10 +47,10 @@ def _headline(sources: Sources) -> str:
         f"1,080 px first takes {sources.result('faces')['milliseconds']['1080']['median']:.0f} ms.",
     )
     limits = paragraph(
-        "They learnt from face swaps and from what `forge` made of real faces. Other forgeries they tell less well:",
-        f"trained without each of {len(unseen)} kinds in turn, `full` reaches a mean AUC of {fmean(unseen):.2f} on the",
-        f"kind it never saw (the worst: {min(unseen):.2f}). Of {made} faces that StyleGAN made whole, it calls",
-        f"{called_real:.0%} real. What else limits a verdict stands under",
+        "Both learnt from face swaps, `full` also from what `forge` makes of real faces. Other forgeries they tell",
+        f"less well: trained without each of {len(unseen)} kinds in turn, `full` has a mean AUC of",
+        f"{fmean(unseen):.2f} on the kind it never saw (the worst: {min(unseen):.2f}). Of {made} faces that StyleGAN",
+        f"made whole, it calls {called_real:.0%} real. What else limits a verdict stands under",
         "[What a verdict means, and what it does not](#what-a-verdict-means-and-what-it-does-not).",
     )
     return f"{costs}\n\n{limits}"

@@ -142,7 +142,7 @@ def test_every_figure_stands_in_its_place(sources: Sources) -> None:
     assert "AUC of **0.874**" in " ".join(block["headline"].split())
     assert "`full` **0.970** (0.960 to 0.980)" in " ".join(block["headline"].split())
     assert "Of 100 faces that StyleGAN made whole, it calls 40% real" in " ".join(block["headline"].split())
-    assert "without each of 2 kinds in turn, `full` reaches a mean AUC of 0.81 on" in " ".join(
+    assert "without each of 2 kinds in turn, `full` has a mean AUC of 0.81 on" in " ".join(
         block["headline"].split()
     )
     assert "(the worst: 0.66)" in block["headline"]
