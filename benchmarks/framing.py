@@ -6,7 +6,7 @@ and into their own colours out of focus, saved as JPEG of quality 90, found and 
 wide, too narrow or beside the face, scored whole, show what a wrong framing costs, for the detector that ships and for
 others. The sheets show what was framed.
 
-    python -m benchmarks.framing --beside full -o benchmarks/results/framing.json --sheets runs/framing
+    python -m benchmarks.framing --beside runs/before -o benchmarks/results/framing.json --sheets runs/framing
 """
 
 import argparse
