@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.framing import sheet
-from benchmarks.record import choose, make_parser, write
+from benchmarks.record import balanced_images, make_parser, write
 from features.frame import Frame, load_pixels
 from pipelines.dataset import LABELS, Sample, read_dataset
 from pipelines.image_facts import STATISTICS, statistics
 from pipelines.score import score
+from pipelines.slices import fifths
 
 __all__ = ["main", "measure"]
 
-_FIFTHS: Final = 5
 _FACTS: Final = ("brightness", "contrast", "sharpness", "saturation")
 _ON_A_SHEET: Final = 40
 
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--beside", default="full", help="the one that it is held against (default: full)")
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="write contact sheets there")
     options = parser.parse_args(arguments)
-    samples = _validation(read_dataset(options.data))
+    known = read_dataset(options.data)
+    samples = balanced_images(known, 2 * len(known), "validation")
     labels = np.array([sample.label for sample in samples])
     own, other = (_probabilities(samples, model) for model in (options.model, options.beside))
     if options.sheets:
@@ -48,23 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write(options.output, "errors", arguments, figures)
 
 
-def _validation(samples: Sequence[Sample]) -> list[Sample]:
-    """Choose as many reals as fakes of the validation groups."""
-    classes = [[one for one in samples if one.split == "validation" and one.label == label] for label in (0, 1)]
-    return [sample for own in classes for sample in choose(own, min(map(len, classes)))]
-
-
 def _probabilities(samples: Sequence[Sample], model: str) -> Floats:
     rows = score([sample.path for sample in samples], model=model, faces="off", ordered=True)
     return np.array([row.probability for row in rows], np.float64)
 
 
 def _facts(samples: Sequence[Sample]) -> dict[str, Floats]:
-    """Measure each image: what any eye sees, and the side that it had before its data set resized it."""
+    """Measure each image: what any eye sees, and the side that it had before its data set resized it, where told."""
     seen = np.array([statistics(Frame.load(sample.path)) for sample in samples])
-    facts = {name: seen[:, STATISTICS.index(name)] for name in _FACTS}
     sides = [sample.original_size[0] if sample.original_size else np.nan for sample in samples]
-    return facts if np.isnan(sides).any() else {"original side": np.array(sides, np.float64), **facts}
+    return {"original side": np.array(sides), **{name: seen[:, STATISTICS.index(name)] for name in _FACTS}}
 
 
 def measure(labels: Labels, own: Floats, other: Floats, facts: Mapping[str, Floats]) -> dict[str, Any]:
@@ -77,13 +71,13 @@ def measure(labels: Labels, own: Floats, other: Floats, facts: Mapping[str, Floa
     own, other : (n,) float64 array
         The probabilities that each detector gives.
     facts : mapping
-        What is known of each image, by name: (n,) float64.
+        What is known of each image, by name: (n,) float64, NaN where it is not.
 
     Returns
     -------
     dict
-        `real` and `fake`: the shares that are wrong; `by`: the same of all images by fifths of each fact, the lowest
-        first, with the greatest value of each fifth.
+        `real` and `fake`: the shares that are wrong; `by`: the same of all images by fifths of each fact that divides
+        them, the lowest first, with the greatest value of each fifth.
     """
     wrong = {"own": (own >= 0.5) != labels, "other": (other >= 0.5) != labels}
     wrong["own_alone"] = wrong["own"] & ~wrong["other"]
@@ -91,12 +85,11 @@ def measure(labels: Labels, own: Floats, other: Floats, facts: Mapping[str, Floa
     def shares(chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
         return {"images": int(chosen.sum()), **{name: float(errors[chosen].mean()) for name, errors in wrong.items()}}
 
-    by = {}
-    for name, values in facts.items():
-        bounds = np.quantile(values, np.arange(1, _FIFTHS) / _FIFTHS)
-        fifths = np.searchsorted(bounds, values)
-        by[name] = [{"most": float(values[fifths == at].max()), **shares(fifths == at)} for at in np.unique(fifths)]
-    return {**{name: shares(labels == label) for label, name in enumerate(LABELS)}, "by": by}
+    by = {name: [{"most": most, **shares(rows)} for _, most, rows in fifths(values)] for name, values in facts.items()}
+    return {
+        **{name: shares(labels == label) for label, name in enumerate(LABELS)},
+        "by": {name: parts for name, parts in by.items() if parts},
+    }
 
 
 def _write_sheets(folder: Path, samples: Sequence[Sample], labels: Labels, apart: Floats) -> None:

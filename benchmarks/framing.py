@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.faces import photographs, set_into
-from benchmarks.record import DATA, choose, interval, make_parser, resamples, tested_images, write
+from benchmarks.record import DATA, balanced_images, choose, interval, make_parser, resamples, write
 from features.decode import Pixels
 from features.faces import KEYPOINTS, TRUSTED, find_faces, landmarks
 from features.frame import WORKING_SIZE, Frame, load_pixels
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     samples = read_dataset([options.data])
     crops = choose([sample for sample in samples if sample.split == "train"], options.train)
-    tested = tested_images(samples, options.test)
+    tested = balanced_images(samples, options.test)
     models = [options.model, *options.beside]
     scores = _scores(tested, models, options.jobs)
     figures = {

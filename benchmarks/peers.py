@@ -25,7 +25,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from benchmarks.peer_table import CALIBRATION, OWN, PEERS, Peer, prepare
-from benchmarks.record import DATA, ROOT, choose, make_parser, one_core, scratch, spread, tested_images, write
+from benchmarks.record import DATA, ROOT, balanced_images, choose, make_parser, one_core, scratch, spread, write
 from features.errors import WorkerError
 from features.source import read_bytes
 from models.intervals import Resamples, figures
@@ -103,7 +103,7 @@ def measure(sources: Sequence[str], work: Path, effort: Effort, peers: Sequence[
         interval, and `reason`, why there is nothing of these.
     """
     samples = read_dataset(sources)
-    tested = _in_turns(tested_images(samples, max(effort.images, effort.judged)))
+    tested = _in_turns(balanced_images(samples, max(effort.images, effort.judged)))
     calibration = [sample for sample in samples if sample.split == "calibration"]
     with scratch() as folder, ExitStack() as stack:
         paths = _copy(tested, folder / "tested")

@@ -26,6 +26,7 @@ from pipelines.machine import machine, round_all
 __all__ = [
     "DATA",
     "ROOT",
+    "balanced_images",
     "choose",
     "interval",
     "judge",
@@ -36,7 +37,6 @@ __all__ = [
     "round_all",
     "scratch",
     "spread",
-    "tested_images",
     "unpack",
     "write",
 ]
@@ -120,10 +120,10 @@ def choose(samples: Sequence[Sample], count: int) -> list[Sample]:
     return sorted(samples, key=lambda sample: hashlib.sha256(Path(sample.path).name.encode()).digest())[:count]
 
 
-def tested_images(samples: Sequence[Sample], limit: int) -> list[Sample]:
-    """Choose as many real as fake images of the test groups, at most `limit` in all; the reals come first."""
-    test = [sample for sample in samples if sample.split == "test"]
-    reals, fakes = (choose([sample for sample in test if sample.label == label], limit // 2) for label in (0, 1))
+def balanced_images(samples: Sequence[Sample], limit: int, split: str = "test") -> list[Sample]:
+    """Choose as many real as fake images of one part, at most `limit` in all; the reals come first."""
+    own = [sample for sample in samples if sample.split == split]
+    reals, fakes = (choose([sample for sample in own if sample.label == label], limit // 2) for label in (0, 1))
     each = min(len(reals), len(fakes))
     return reals[:each] + fakes[:each]
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.record import DATA, interval, make_parser, resamples, tested_images, write
+from benchmarks.record import DATA, balanced_images, interval, make_parser, resamples, write
 from features.decode import Pixels, decode
 from features.frame import FRAME_POLICY, WORKING_SIZE, Frame
 from features.source import read_bytes
@@ -89,7 +89,7 @@ def measure(model: str, sources: Sequence[str], *, limit: int, workers: int) -> 
     For each arrival and policy: the AUC, and its difference from the shipped policy with a 95 % interval from
     resamples of groups.
     """
-    chosen = tested_images(read_dataset(sources), limit)
+    chosen = balanced_images(read_dataset(sources), limit)
     bundle = load_detector(model).bundle
     rows = map_jobs(partial(_probabilities, model), [sample.path for sample in chosen], workers=workers, ordered=True)
     scores = np.stack(list(rows))

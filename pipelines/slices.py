@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from pipelines.evaluation_figures import Judged, block
 
-__all__ = ["SLICED", "slices"]
+__all__ = ["SLICED", "fifths", "slices"]
 
 SLICED: Final = ("auc", "accuracy", "reals_called_fake", "coverage")
 """The figures of a slice."""
@@ -31,7 +31,7 @@ def slices(judged: Judged) -> Iterator[dict[str, Any]]:
     for source in np.unique(judged.sources).tolist():
         yield _slice(judged, judged.sources == source, "source", source)
     for name, values in judged.facts.items():
-        for low, high, rows in _fifths(values):
+        for low, high, rows in fifths(values):
             yield _slice(judged, rows, name, f"{low:.4g} to {high:.4g}", low, high)
 
 
@@ -43,8 +43,19 @@ def _of_kind(judged: Judged, kind: str) -> dict[str, Any]:
     return _slice(judged, rows, "kind", kind or "not told") | {"against_all_reals": bool(alone and reals.any())}
 
 
-def _fifths(values: npt.NDArray[np.float64]) -> Iterator[tuple[float, float, npt.NDArray[np.bool_]]]:
-    """Divide rows at the quintiles: the least and the greatest value of each part, and which rows it has."""
+def fifths(values: npt.NDArray[np.float64]) -> Iterator[tuple[float, float, npt.NDArray[np.bool_]]]:
+    """Divide rows at the quintiles; rows without a finite value belong to no part, and one part alone is none.
+
+    Parameters
+    ----------
+    values : (n,) float64 array
+        What the rows are divided by.
+
+    Yields
+    ------
+    (float, float, (n,) bool array)
+        The least and the greatest value of a part, the lowest part first, and which rows it has.
+    """
     known = np.isfinite(values)
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, _PARTS + 1))) if known.any() else np.empty(0)
     cells = np.searchsorted(edges[1:-1], values, side="right")
