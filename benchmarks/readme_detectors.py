@@ -6,7 +6,7 @@ from typing import Any, Final
 from benchmarks.markdown import interval, paragraph, source, table
 from benchmarks.sources import FiguresError, Sources
 
-__all__ = ["BLOCKS", "ELSEWHERE", "SIDE_BY_SIDE", "TESTED", "generated_faces", "milliseconds_of", "quality_of"]
+__all__ = ["BLOCKS", "ELSEWHERE", "SIDE_BY_SIDE", "TESTED", "milliseconds_of", "quality_of", "strangers"]
 
 SIDE_BY_SIDE: Final = "benchmark/benchmark"
 """The result of `python cli.py benchmark`."""
@@ -32,13 +32,15 @@ def milliseconds_of(sources: Sources, detector: str) -> float:
     return 1000 * min(float(entry["latency"]["one"]["p50"]) for entry in entries if entry["detector"] == detector)
 
 
-def generated_faces(sources: Sources, detector: str) -> tuple[int, float]:
-    """Count the StyleGAN faces that were judged, and the share that a detector calls real."""
+def strangers(sources: Sources, detector: str) -> tuple[tuple[int, float], tuple[int, float]]:
+    """Count FFHQ's photographs, and the share that a detector calls fake; StyleGAN's faces, and what it calls real."""
     models = sources.result(ELSEWHERE)["models"]
     _require(sources, [(model["name"], model["digest"]) for model in models], ELSEWHERE)
     (found,) = (model for model in models if model["name"] == detector)
-    verdicts = found["confusion"]["all"]["verdicts"]["fake"]
-    return sum(verdicts.values()), verdicts["real"] / sum(verdicts.values())
+    verdicts = found["confusion"]["all"]["verdicts"]
+    counts = {label: sum(verdicts[label].values()) for label in ("real", "fake")}
+    wrong = {label: verdicts[label][other] / counts[label] for label, other in (("real", "fake"), ("fake", "real"))}
+    return (counts["real"], wrong["real"]), (counts["fake"], wrong["fake"])
 
 
 def _compared(sources: Sources) -> dict[str, Any]:

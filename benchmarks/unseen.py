@@ -3,10 +3,10 @@
 For each kind: a network, a store and a detector of its own, trained without it; then its fakes of the test groups
 beside the reals of its data set. What is made is kept in WORK, where a later run goes on.
 
-    python -m benchmarks.unseen WORK FOUND... --forged FORGED --init full -o benchmarks/results/unseen.json
+    python -m benchmarks.unseen WORK FOUND... --forged FORGED --init checkpoints/found -o FILE
 
-`--init` names a network that learnt from no forgery; where the fakes of the data sets themselves are left out, the
-network starts from ImageNet's weights, learns from FORGED alone, and has twice the time.
+`--init` names a network that learnt from no forgery, as the one in checkpoints; where the fakes of the data sets
+themselves are left out, the network starts from ImageNet's weights, learns from FORGED alone, and has twice the time.
 """
 
 import argparse

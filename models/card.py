@@ -45,8 +45,9 @@ training part in the table.
 _STAGES: Final = """
 The trees grew in two stages: {first:,} over forensic measurements alone, on the {real:,} real and {fake:,} fake images
 of {groups:,} training groups that the network learnt from; then {second:,} over everything, starting from these and
-from what the network says, on the training groups in the table.
+from what the network says, on the training groups in the table{share}.
 """
+_SHARE: Final = "; these count {:.0%} of what they were fitted to"
 _TRAIN_NETWORK: Final = "    python cli.py train-network DATASET... --out NETWORK\n"
 
 _EVALUATED: Final = """
@@ -218,8 +219,13 @@ def _network(manifest: Mapping[str, Any]) -> str:
     if "stages" not in training:
         return network
     (first, second), forensic = training["stages"], training["forensic_trees"]
-    groups = forensic["groups"]["train"]
-    return network + _STAGES.format(first=first, second=second, groups=groups, **forensic["rows"]["train"])
+    stages = {
+        "first": first,
+        "second": second,
+        "groups": forensic["groups"]["train"],
+        "share": _SHARE.format(training["further_share"]) if "further_share" in training else "",
+    }
+    return network + _STAGES.format(**stages, **forensic["rows"]["train"])
 
 
 def _by_part(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from models.booster import FORGED_SHARE, BoosterParams, Fitted, Progress
 from models.bundle import CARD, NETWORK_ONNX, NOVELTY_ONNX, inspect, save
 from models.calibration import Calibration, OperatingPoints, calibration_scores
 from models.card import model_card
-from models.fusion import FURTHER, fuse
+from models.fusion import FURTHER, FURTHER_SHARE, fuse
 from models.intervals import evaluate
 from models.metrics import balanced
 from models.sequence import Stored, in_ranges
@@ -197,6 +197,7 @@ class _Fit:
         fused = fuse(learnt.part("train"), train, validation, names, logits, **self._how, grow=opened.grow)
         record = {
             "further_params": asdict(FURTHER),
+            "further_share": FURTHER_SHARE,
             "stages": list(fused.stages),
             "forensic_trees": {
                 "rows": {"train": learnt.counts["train"]},

@@ -1,6 +1,8 @@
 """The network as an ONNX graph: what torch computes, from the same weights."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -13,6 +15,8 @@ from features.network_onnx import from_onnx, to_onnx
 from models.bundle import resolve
 from tests.images import photo
 from tests.networks import HEADS, located, onnx_of, trained
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +91,15 @@ def test_heads_and_map_come_back_from_the_graph() -> None:
         assert torch.equal(found.state_dict()[name], weight), name
 
 
-def test_a_network_of_one_logit_is_the_graph_that_ships() -> None:
-    data = (resolve("full") / "network.onnx").read_bytes()
+@pytest.mark.parametrize(
+    ("folder", "more"),
+    [(ROOT / "checkpoints/found", {}), (resolve("full"), {"heads": [*HEADS], "located": True})],
+    ids=["one logit", "ships"],
+)
+def test_the_graphs_at_hand_are_what_is_written_today(folder: Path, more: dict[str, Any]) -> None:
+    data = (folder / "network.onnx").read_bytes()
     network = from_onnx(data)
-    assert network.form == {"architecture": "lite0"}
+    assert network.form == {"architecture": "lite0", **more}
     assert to_onnx(network) == data
 
 

@@ -176,6 +176,9 @@ def test_card_tells_both_stages_of_a_fused_detector(manifest: dict[str, Any]) ->
     assert "an AUC of 0.9700 for found fakes and 0.8800 for forged fakes on the" in model_card(manifest)
     assert "1,350 over forensic measurements alone, on the 7,771 real and 19,210 fake images of 8,332 training" in card
     assert "then 214 over everything" in card
+    assert "in the table. " in card
+    manifest["training"]["further_share"] = 0.5
+    assert "in the table; these count 50% of what they were fitted to." in " ".join(model_card(manifest).split())
     assert "--network NETWORK" in card
 
 

@@ -6,6 +6,7 @@ import lightgbm
 import numpy as np
 import pytest
 
+from models import fusion
 from models.booster import BoosterParams, Part, fit
 from models.fusion import Fused, fuse
 from models.metrics import roc_auc
@@ -75,6 +76,20 @@ def test_the_whole_is_better_than_its_parts_and_its_auc_is_reported() -> None:
     validation = rows(500, 3)
     again = auc(validation, add_up(trees, found.start, validation.held, NAMES))
     assert again == pytest.approx(found.fitted.validation_auc, abs=2e-4)  # of equal weights there, weighted here
+
+
+def test_further_trees_count_half_of_what_they_were_fitted_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    half, strange = fused(), rows(50, 4).held
+    monkeypatch.setattr(fusion, "FURTHER_SHARE", 1.0)
+    whole = fused.__wrapped__()
+    assert half.stages == whole.stages
+    first, every = half.stages[0], sum(half.stages)
+    for begin, count, share in ((0, first, 1.0), (first, every - first, 0.5)):
+        halved, full = (
+            np.asarray(lightgbm.Booster(model_str=found.fitted.text).predict(strange, begin, count, raw_score=True))
+            for found in (half, whole)
+        )
+        np.testing.assert_allclose(halved, share * full, rtol=1e-6)
 
 
 def test_a_logit_that_knows_too_much_of_what_it_learnt_from_gains_no_weight_by_it() -> None:
