@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks import readme, sizing, targets
+from benchmarks import readme, reliability_page, sizing, speed_page, targets
 from benchmarks.markdown import paragraph
 from benchmarks.record import ROOT
 from benchmarks.sources import FiguresError, Sources
@@ -53,6 +53,8 @@ class Page:
 PAGES: Final = (
     Page(ROOT / "README.md", readme.BLOCKS),
     Page(ROOT / "docs" / "results.md", targets.BLOCKS, patient=True),
+    Page(ROOT / "docs" / "reliability.md", reliability_page.BLOCKS, patient=True),
+    Page(ROOT / "docs" / "speed.md", speed_page.BLOCKS, patient=True),
     Page(ROOT / "docs" / "scale.md", sizing.BLOCKS, patient=True),
 )
 """Every page with figures."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.record import DATA, ROOT, make_parser, scratch, unpack, write
+from models.bundle import inspect, resolve
 
 __all__ = ["LEVELS", "TOLERANCE", "jumps", "main", "measure"]
 
@@ -75,7 +76,8 @@ def measure(sources: Sequence[str], *, images: int, model: str) -> dict[str, Any
         unpack(sources, images, folder / "images")
         before = _score(folder / "images", model, {})
         found = {name: jumps(before, _score(folder / "images", model, said)) for name, said in LEVELS.items()}
-    return {"images": len(before), "tolerance": TOLERANCE, "levels": found}
+    digest = inspect(resolve(model))["digest"]
+    return {"model": digest, "images": len(before), "tolerance": TOLERANCE, "levels": found}
 
 
 def jumps(before: Mapping[str, tuple[float, str]], now: Mapping[str, tuple[float, str]]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What the shipped detectors are to reach: which limit a figure keeps, and what is said where there is none."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from benchmarks.sources import FiguresError, Sources
 from benchmarks.targets import BLOCKS, TARGETS, unseen
+from tests.benchmarks.made_up import write_result
 
 KINDS = ("found", "forged.blend", "forged.resampled", "forged.swap", "forged.warp", "forged.graphics")
 
@@ -54,18 +54,12 @@ def sources(tmp_path: Path) -> Sources:
         digests[name] = hashlib.sha256(name.encode()).hexdigest()
     models = [model("fast", digests["fast"], 0.915), model("full", digests["full"], 0.97)]
     evidence = {"inside": {"mean": 0.12}, "area": {"mean": 0.06}, "inside_of_mean_map": {"mean": 0.11}}
-    write(found, "evaluation/evaluation", {"models": models})
-    write(found, "elsewhere/evaluation", {"models": models})
-    write(found, "evidence_full", {"model": {"digest": digests["full"]}, "forged": {"all": evidence}})
+    write_result(found, "evaluation/evaluation", {"models": models})
+    write_result(found, "elsewhere/evaluation", {"models": models})
+    write_result(found, "evidence_full", {"model": {"digest": digests["full"]}, "forged": {"all": evidence}})
     for at, kind in enumerate(KINDS):
-        write(found, f"unseen/{kind}", {"kinds": {kind: left_out(0.7 + at / 20)}})
+        write_result(found, f"unseen/{kind}", {"kinds": {kind: left_out(0.7 + at / 20)}})
     return found
-
-
-def write(sources: Sources, name: str, figures: dict[str, Any]) -> None:
-    path = sources.results / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"command": "c", "machine": {}, "figures": figures}))
 
 
 def row(sources: Sources, title: str) -> tuple[str, ...]:
