@@ -1,6 +1,6 @@
 """What fauxface says about one image, and its JSON form: one row of `score`."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from features.errors import FauxfaceError
@@ -66,8 +66,17 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Give the row as JSON values; the order of its keys is part of the form."""
-        face = None if self.face is None else list(self.face)
-        return {"schema": SCHEMA, **asdict(self), "face": face}
+        return {
+            "schema": SCHEMA,
+            "path": self.path,
+            "sha256": self.sha256,
+            "probability": self.probability,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "face": None if self.face is None else list(self.face),
+            "model": {"name": self.model.name, "digest": self.model.digest},
+            "error": None if self.error is None else {"type": self.error.type, "message": self.error.message},
+        }
 
     def moved(self, prior: float) -> "Verdict":
         """Move the probability to a world in which the share `prior` of images is fake; the verdict stays."""
