@@ -5,13 +5,13 @@ of a part stand in its CHECKS, by name, with how often they are tried unless tol
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks import reliability_images, reliability_server, reliability_stores
 from benchmarks.record import make_parser, write
 
-__all__ = ["PARTS", "Check", "main", "names"]
+__all__ = ["PARTS", "Check", "main"]
 
 Check = tuple[Callable[[int], dict[str, Any]], int]
 """What is tried, and how often unless told."""
@@ -24,31 +24,26 @@ PARTS: Final[Mapping[str, Mapping[str, Check]]] = {
 """The checks, by part and by name."""
 
 
-def names() -> Iterator[str]:
-    """List the names of all checks."""
-    for checks in PARTS.values():
-        yield from checks
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the checks of a part, or one of them, and write the result file."""
+    """Run the checks of a part, or some of them, and write the result file after each."""
     options = _options(arguments)
     figures = {}
     for name, (check, usual) in PARTS[options.part].items():
-        if options.only in (None, name):
+        if not options.only or name in options.only:
             tries = options.tries or usual
             figures[name] = {**check(tries), "asked": tries, "part": options.part}
-    write(options.output, "reliability", arguments, {"checks": figures})
+            write(options.output, "reliability", arguments, {"checks": figures})
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("part", choices=list(PARTS), help="which checks to run")
-    parser.add_argument("--only", choices=list(names()), metavar="NAME", help="run only the check of that name")
+    parser.add_argument("--only", action="append", metavar="NAME", help="run only the check of that name; repeats")
     parser.add_argument("--tries", type=int, metavar="N", help="try each so often, instead of as often as is usual")
     options = parser.parse_args(arguments)
-    if options.only and options.only not in PARTS[options.part]:
-        parser.error(f"{options.only!r} is no check of {options.part}; known: {', '.join(PARTS[options.part])}")
+    for name in options.only or ():
+        if name not in PARTS[options.part]:
+            parser.error(f"{name!r} is no check of {options.part}; known: {', '.join(PARTS[options.part])}")
     return options
 
 
