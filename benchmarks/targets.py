@@ -10,6 +10,7 @@ from typing import Any, Final
 from benchmarks.markdown import interval, paragraph, source, table
 from benchmarks.readme_detectors import ELSEWHERE, TESTED
 from benchmarks.sources import FiguresError, Sources
+from models.fusion import FURTHER_SHARE
 from pipelines.forge import FORGERIES
 from pipelines.kinds import FORGED, FOUND
 
@@ -165,13 +166,22 @@ def _unseen(sources: Sources) -> str:
             *(f"{found['unseen'][name]['value']:.3f} ({interval(found['unseen'][name])})" for name in _SHOWN),
             f"{fmean(one['auc']['value'] for one in found['learnt'].values()):.3f}",
             f"{found['network_steps']:,}",
+            f"{found.get('further_share', 1):g}",  # before it was written down, they counted whole
         )
         for kind, found in unseen(sources).items()
     ]
-    head = ("left out", "fakes", *_SHOWN.values(), "mean AUC of the kinds it learnt", "steps of its network")
+    head = (
+        "left out",
+        "fakes",
+        *_SHOWN.values(),
+        "mean AUC of the kinds it learnt",
+        "steps of its network",
+        "further trees",
+    )
     note = paragraph(
         "Each row is a network, trees and a calibration of their own that never learnt from the kind, judged on its",
-        "fakes of the test groups beside the reals they were made from; intervals from a bootstrap over groups.",
+        "fakes of the test groups beside the reals they were made from; intervals from a bootstrap over groups. The",
+        f"last column is what its further trees count; those of the `full` that ships count {FURTHER_SHARE:g}.",
     )
     command = f"python -m benchmarks.unseen ... --kind KIND -o benchmarks/results/{_UNSEEN}/KIND.json"
     return "\n\n".join([note, table(head, rows), source(command, f"../{_FOLDER}")])

@@ -107,6 +107,7 @@ def measure(bundle: Bundle, data: Data, kind: str, resamples: int) -> dict[str, 
         "learnt": judged,
         "bundle": bundle.digest,
         "network_steps": bundle.manifest["network"]["training"]["steps"]["steps"],
+        "further_share": bundle.manifest["training"]["further_share"],
     }
 
 

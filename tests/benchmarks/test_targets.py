@@ -40,7 +40,12 @@ def model(name: str, digest: str, auc: float) -> dict[str, Any]:
 
 def left_out(auc: float) -> dict[str, Any]:
     found = {"fakes": 1200, "reals": 1200, "auc": figure(auc), "tpr_at_fpr_1": figure(0.3)}
-    return {"unseen": found, "learnt": {"a": found, "b": {**found, "auc": figure(0.9)}}, "network_steps": 800}
+    return {
+        "unseen": found,
+        "learnt": {"a": found, "b": {**found, "auc": figure(0.9)}},
+        "network_steps": 800,
+        "further_share": 0.5,
+    }
 
 
 @pytest.fixture
@@ -100,8 +105,15 @@ def test_a_mean_over_some_kinds_is_none(sources: Sources) -> None:
     _, reached, _, _, so = row(sources, "`full`, families never seen: mean AUC")
     assert (reached, so) == ("not measured", "not left out yet: forged.warp")
     text = BLOCKS["unseen"](sources)
-    assert "| `found` | 1,200 | 0.700 (0.690 to 0.710) | 0.300 (0.290 to 0.310) | 0.800 | 800 |" in text
+    assert "| `found` | 1,200 | 0.700 (0.690 to 0.710) | 0.300 (0.290 to 0.310) | 0.800 | 800 | 0.5 |" in text
     assert "forged.warp" not in text
+
+
+def test_further_trees_counted_whole_before_that_was_written_down(sources: Sources) -> None:
+    older = left_out(0.7)
+    del older["further_share"]
+    write_result(sources, "unseen/found", {"kinds": {"found": older}})
+    assert "| 800 | 1 |" in BLOCKS["unseen"](sources)
 
 
 def test_nothing_left_out_is_said(sources: Sources) -> None:

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import unseen
 from features.store import FeatureStore
 from models.bundle import load
+from models.fusion import FURTHER_SHARE
 from pipelines import network_run
 from tests.benchmarks.conftest import Run
 from tests.forgeries import forgeries
@@ -27,6 +28,7 @@ def test_a_kind_is_left_out_and_judged(run: Run, tmp_path: Path, monkeypatch: py
     own = tmp_path / "work" / "forged.swap"
     bundle = load(own / "bundle")
     assert bundle.manifest["training"]["without"] == ["forged.swap"]
+    assert found["further_share"] == FURTHER_SHARE
     learnt = json.loads((own / "network" / "network.json").read_text())["training"]["kinds"]["train"]
     assert learnt.keys() == {"found", "forged.blend"}
     rows = FeatureStore(own / "features").manifest()
