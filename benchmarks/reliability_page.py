@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from benchmarks.markdown import paragraph, table
+from benchmarks.markdown import paragraph, source, table
 from benchmarks.reliability import PARTS
 from benchmarks.sources import Sources
 
@@ -35,8 +35,8 @@ _OWN: Final = ("tried", "asked", "part")
 
 
 def _tried(sources: Sources) -> str:
-    checks = {name: check for part in PARTS for name, check in _checks(sources, part).items()}
-    trials, faults = (sum(count(check) for check in checks.values()) for count in (_trials, _faults))
+    checks = {name: check for part in PARTS for name, check in sources.result(f"reliability/{part}")["checks"].items()}
+    trials, faults = sum(check["tried"] for check in checks.values()), sum(map(_faults, checks.values()))
     return "\n\n".join(
         [
             paragraph(
@@ -51,15 +51,6 @@ def _tried(sources: Sources) -> str:
     )
 
 
-def _checks(sources: Sources, part: str) -> Mapping[str, Mapping[str, Any]]:
-    checks: Mapping[str, Mapping[str, Any]] = sources.result(f"reliability/{part}")["checks"]
-    return checks
-
-
-def _trials(check: Mapping[str, Any]) -> int:
-    return int(check["tried"])
-
-
 def _faults(check: Mapping[str, Any]) -> int:
     return sum(check.get(name, 0) for name in FAULTS)
 
@@ -67,7 +58,7 @@ def _faults(check: Mapping[str, Any]) -> int:
 def _row(name: str, check: Mapping[str, Any]) -> tuple[str, ...]:
     options = [check["part"], "--only", name, "--tries", str(check["asked"]), "-o", "FILE"]
     command = shlex.join(["python", "-m", "benchmarks.reliability", *options])
-    return name, f"{_trials(check):,}", f"{_faults(check):,}", ", ".join(_outcomes(check)), f"`{command}`"
+    return name, f"{check['tried']:,}", f"{_faults(check):,}", ", ".join(_outcomes(check)), f"`{command}`"
 
 
 def _outcomes(check: Mapping[str, Any]) -> Iterator[str]:
@@ -152,7 +143,7 @@ _WHEN: Final = ("early", "late", "most")
 
 
 def _made(name: str, sources: Sources) -> str:
-    return f"(`{sources.command(name)}`, [{name}.json](../benchmarks/results/{name}.json))"
+    return source(sources.command(name), f"../benchmarks/results/{name}.json")
 
 
 BLOCKS: Final[Mapping[str, Callable[[Sources], str]]] = {

@@ -29,7 +29,7 @@ def _large(sources: Sources) -> Iterator[Row]:
     for name, title in _SETS.items():
         judged = figures["ratios"][f"path_to_imread_{name}"]
         what = f"one core, {figures['side']:,} px, read to verdict: {title}"
-        yield what, f"{spread(judged, 1)} x imread", limit(judged), _command("speed_large")
+        yield what, f"{spread(judged, 1)} x imread", limit(judged), _command("speed_large", sources)
 
 
 def _parallel(sources: Sources) -> Iterator[Row]:
@@ -38,16 +38,16 @@ def _parallel(sources: Sources) -> Iterator[Row]:
     for name, title in titles.items():
         judged = figures["ratios"][name]
         what = f"throughput of two processes, as a share of two runs side by side, {title}"
-        yield what, spread(judged, 2), limit(judged), _command("parallel")
+        yield what, spread(judged, 2), limit(judged), _command("parallel", sources)
 
 
 def _start(sources: Sources) -> Iterator[Row]:
     judged = sources.result("startup")["limits"]["verdict"]
-    yield "first verdict after the command, seconds", spread(judged, 2), limit(judged), _command("startup")
+    yield "first verdict after the command, seconds", spread(judged, 2), limit(judged), _command("startup", sources)
 
 
-def _command(name: str) -> str:
-    return f"`python -m benchmarks.{name}`"
+def _command(name: str, sources: Sources) -> str:
+    return f"`{sources.command(name)}`"
 
 
 def _frontier(sources: Sources) -> str:
@@ -95,7 +95,7 @@ def _profile(sources: Sources) -> str:
     figures = sources.of_these_features("speed", lambda figures: str(figures["model"]["feature_set"]))
     stages = sorted(figures["stages"].items(), key=lambda stage: -stage[1])
     whole = sum(figures["stages"].values())
-    rows = [(f"{name}", f"{time:.0f}", f"{time / whole:.0%}") for name, time in stages[:_STAGES]]
+    rows = [(name, f"{time:.0f}", f"{time / whole:.0%}") for name, time in stages[:_STAGES]]
     rest = sum(time for _, time in stages[_STAGES:])
     return "\n\n".join(
         [

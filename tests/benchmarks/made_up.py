@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.sources import Sources
 
-__all__ = ["detector_results", "write_result"]
+__all__ = ["detector_results", "table_rows", "write_result"]
 
 
 def write_result(sources: Sources, name: str, figures: dict[str, Any]) -> None:
@@ -14,6 +14,11 @@ def write_result(sources: Sources, name: str, figures: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     machine = {"processor": "P", "system": "S", "python": "3.11"}
     path.write_text(json.dumps({"command": f"python -m benchmarks.{name}", "machine": machine, "figures": figures}))
+
+
+def table_rows(page: str) -> list[str]:
+    """List the rows of the one table of a page, without its head."""
+    return [line for line in page.splitlines() if line.startswith("|")][2:]
 
 
 def figure(value: float) -> dict[str, float]:

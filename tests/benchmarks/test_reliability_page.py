@@ -10,7 +10,7 @@ import pytest
 from benchmarks.reliability import PARTS
 from benchmarks.reliability_page import BLOCKS, FAULTS
 from benchmarks.sources import FiguresError, Sources
-from tests.benchmarks.made_up import write_result
+from tests.benchmarks.made_up import table_rows, write_result
 
 
 @pytest.fixture
@@ -23,10 +23,6 @@ def sources(tmp_path: Path) -> Sources:
     return found
 
 
-def rows(page: str) -> list[str]:
-    return [line for line in page.splitlines() if line.startswith("|")][2:]
-
-
 def test_each_check_is_a_row_with_its_outcomes_and_its_command(sources: Sources) -> None:
     kill = {"part": "stores", "asked": 200, "tried": 1200, "same": 1199, "lost": 1, "left_behind": 0}
     send = {"part": "server", "asked": 3, "tried": 3, "200": 3, "hung": 0}
@@ -34,7 +30,7 @@ def test_each_check_is_a_row_with_its_outcomes_and_its_command(sources: Sources)
     write_result(sources, "reliability/server", {"checks": {"uploads": send}})
     page = BLOCKS["tried"](sources)
     assert page.startswith("1,203 trials, 1 faults:")
-    assert rows(page) == [
+    assert table_rows(page) == [
         "| it is killed | 1,200 | 1 | same: 1,199, lost: 1 |"
         " `python -m benchmarks.reliability stores --only 'it is killed' --tries 200 -o FILE` |",
         "| uploads | 3 | 0 | status 200: 3 |"
@@ -64,14 +60,14 @@ def test_executions_and_crashes_are_added_up(sources: Sources) -> None:
     write_result(sources, "fuzz", {"targets": {"zip": target, "frame": target}})
     page = BLOCKS["fuzzed"](sources)
     assert page.startswith("1,200,000 executions, 2 crashes.")
-    assert rows(page)[0] == "| `zip` | 600,000 | 1 | 80 to 120 | 61 |"
+    assert table_rows(page)[0] == "| `zip` | 600,000 | 1 | 80 to 120 | 61 |"
 
 
 def test_levels_are_rows_and_of_the_detector_that_ships(sources: Sources) -> None:
     level = {"same_bits": 0.5, "within": 0.995, "q99": 0.0004, "largest": 0.02, "verdicts": 1}
     figures: dict[str, Any] = {"images": 2000, "tolerance": 0.001, "levels": {"AVX2": level}}
     write_result(sources, "instruction_sets", {"model": hashlib.sha256(b"fast").hexdigest(), **figures})
-    assert rows(BLOCKS["same"](sources)) == ["| AVX2 | 50.00% | 99.50% | 0.00040 | 0.0200 | 1 |"]
+    assert table_rows(BLOCKS["same"](sources)) == ["| AVX2 | 50.00% | 99.50% | 0.00040 | 0.0200 | 1 |"]
     write_result(sources, "instruction_sets", {"model": "another", **figures})
     with pytest.raises(FiguresError, match="another detector"):
         BLOCKS["same"](sources)
@@ -85,7 +81,7 @@ def test_memory_that_grows_is_said(sources: Sources, holds: bool, every: bool, s
     page = BLOCKS["memory"](sources)
     assert said in page
     assert ("every image has one row" in page) == every
-    assert rows(page) == ["| 2 processes, parent | 151 | 152 | 160 |"]
+    assert table_rows(page) == ["| 2 processes, parent | 151 | 152 | 160 |"]
 
 
 def test_results_are_committed_for_every_part() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.sources import FiguresError, Sources
 from benchmarks.speed_page import BLOCKS
-from tests.benchmarks.made_up import write_result
+from tests.benchmarks.made_up import table_rows, write_result
 
 
 def judged(median: float, holds: bool = True, **limit: float) -> dict[str, Any]:
@@ -22,17 +22,13 @@ def sources(tmp_path: Path) -> Sources:
     return Sources(tmp_path / "results", tmp_path / "fast")
 
 
-def rows(page: str) -> list[str]:
-    return [line for line in page.splitlines() if line.startswith("|")][2:]
-
-
 def test_limits_are_kept_or_missed(sources: Sources) -> None:
     ratios = {f"path_to_imread_{name}": judged(3.0, at_most=8) for name in ("enlarged", "in_photographs")}
     write_result(sources, "speed_large", {"model": {"feature_set": "these"}, "side": 1024, "ratios": ratios})
     shares = {"with_start": judged(2.0, at_least=0.95), "start_aside": judged(1.5, holds=False, at_least=0.95)}
     write_result(sources, "parallel", {"ratios": shares})
     write_result(sources, "startup", {"limits": {"verdict": judged(1.25, at_most=0.5)}})
-    found = rows(BLOCKS["limits"](sources))
+    found = table_rows(BLOCKS["limits"](sources))
     assert len(found) == 5
     assert "| 3.0 (2.0 to 4.0) x imread | at most 8 | `python -m benchmarks.speed_large` |" in found[0]
     assert "1,024 px" in found[1]
@@ -54,7 +50,7 @@ def frontier(best: list[str]) -> dict[str, Any]:
 def test_each_step_of_the_frontier_is_a_row(sources: Sources) -> None:
     write_result(sources, "frontier", frontier(["a"]))
     page = BLOCKS["frontier"](sources)
-    assert rows(page) == [
+    assert table_rows(page) == [
         "| nothing | 1,200 | 1,000 | 6.0 (5.0 to 7.0) | 0.9000 | +0.0000 |",
         "| `a` | 1,200 | 1,000 | 6.0 (5.0 to 7.0) | 0.8990 | +0.0010 |",
         "| and `b` | 1,200 | 1,000 | 6.0 (5.0 to 7.0) | 0.8800 | +0.0200 |",
@@ -70,7 +66,7 @@ def test_the_whole_may_be_best(sources: Sources) -> None:
 def test_stages_come_by_what_they_take_and_add_up(sources: Sources) -> None:
     stages = {f"s{index:02d}": float(10 * index) for index in range(1, 15)}
     write_result(sources, "speed", {"model": {"feature_set": "these"}, "stages": stages})
-    found = rows(BLOCKS["profile"](sources))
+    found = table_rows(BLOCKS["profile"](sources))
     assert found[0] == "| s14 | 140 | 13% |"
     assert found[-1] == "| 2 more | 30 | 3% |"
     assert sum(int(line.split("|")[2]) for line in found) == sum(stages.values())
