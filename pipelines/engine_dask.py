@@ -159,8 +159,9 @@ class Cluster:
                 running.pop(number).release()
                 yield number, results
         finally:
-            with suppress(Exception):
-                self.client.cancel(list(running.values()))
+            if running:  # the scheduler tells every client what is cancelled, be it nothing
+                with suppress(Exception):
+                    self.client.cancel(list(running.values()))
 
     def _next(self, done: SimpleQueue[int]) -> int:
         """Wait for a job to end, as long as there are workers."""
@@ -207,7 +208,7 @@ def connect(scheduler: str | None, workers: int, limit: float) -> Iterator[Clust
     """
     try:
         import dask
-        from distributed import Client, LocalCluster
+        from distributed import LocalCluster
 
         from pipelines.engine_plugin import EndChildren
     except ImportError as error:
@@ -218,7 +219,7 @@ def connect(scheduler: str | None, workers: int, limit: float) -> Iterator[Clust
             started = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0")
             scheduler = stack.enter_context(started).scheduler_address
         try:
-            client = stack.enter_context(Client(scheduler, timeout=_PATIENCE))
+            client = stack.enter_context(_client(scheduler))
             client.wait_for_workers(1, timeout=_PATIENCE)
         except TimeoutError as error:
             raise WorkerError(f"{scheduler} has no workers; start some with: dask worker {scheduler}") from error
@@ -226,6 +227,15 @@ def connect(scheduler: str | None, workers: int, limit: float) -> Iterator[Clust
             raise WorkerError(f"no Dask scheduler answers at {scheduler}: {error}") from error
         client.register_plugin(EndChildren())
         yield Cluster(client, limit)
+
+
+def _client(scheduler: str) -> "Client":
+    """Connect, once more where news for all clients came along with the greeting, which Dask takes for an error."""
+    from distributed import Client
+
+    with suppress(AssertionError):
+        return Client(scheduler, timeout=_PATIENCE)
+    return Client(scheduler, timeout=_PATIENCE)
 
 
 def _address(client: "Client") -> str:

@@ -248,6 +248,33 @@ def test_a_second_command_leaves_the_children_of_the_first_alone(machines: Machi
         assert flat(engine.map(work(process), [(1,)])) == first
 
 
+def test_what_comes_along_with_the_greeting_is_no_error(two: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    import distributed
+
+    class Disturbed(distributed.Client):
+        greetings = 0
+
+        async def _ensure_connected(self, timeout: float | None = None) -> None:
+            Disturbed.greetings += 1
+            assert Disturbed.greetings > 1, "as Dask does where a second message came along with the first"
+            await super()._ensure_connected(timeout)
+
+    monkeypatch.setattr(distributed, "Client", Disturbed)
+    with open_engine(Setup("dask", two.address)) as engine:
+        assert flat(engine.map(work(partial(kill, ())), chunks(4, 2))) != []
+    assert Disturbed.greetings == 2
+
+
+def test_a_run_that_is_done_tells_the_other_clients_nothing(two: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import Client
+
+    told: list[object] = []
+    with open_engine(Setup("dask", two.address)) as engine:
+        monkeypatch.setattr(Client, "cancel", lambda _, futures: told.append(futures))
+        assert len(flat(engine.map(work(partial(kill, ())), chunks(4, 2)))) == 4
+    assert told == []
+
+
 def test_a_hang_ends_at_the_limit(two: Machines) -> None:
     with open_engine(Setup("dask", two.address, 1.0)) as engine:
         values = flat(engine.map(work(partial(hang, (2,))), chunks(4, 2)))
