@@ -107,15 +107,16 @@ def test_a_limit_keeps_the_lowest_digests_of_both_classes(samples: list[Sample],
     assert choose_images(samples, whole=True, limit=None, workers=1).labels.sum() == 70
 
 
-def test_what_cannot_be_read_is_counted(folder: Path, images: Images, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_counted(folder: Path, images: Images, small_detector: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     broken = Path(images.test[0].path).relative_to(folder)
     (copy / broken).write_bytes(b"no image")
     found = choose_images(read_dataset([str(copy)]), whole=False, limit=None, workers=1)
     assert found.left_out["failed"] == 1
     assert len(found.test) == len(images.test) - 2
+    options = ["--out", str(tmp_path / "out"), "--model", str(small_detector), "--quick", "-q", "-o", os.devnull]
     with pytest.raises(SystemExit) as ended:
-        cli.main(["benchmark", str(copy), "--out", str(tmp_path / "out"), "--quick", "-q", "-o", os.devnull])
+        cli.main(["benchmark", str(copy), *options])
     assert ended.value.code == 3
 
 
