@@ -20,13 +20,12 @@ from benchmarks.boosters import FOLDS, VALIDATION, Job, auc_of, gains_of
 from benchmarks.record import make_parser, write
 from features.store import FeatureStore
 from models.booster import BoosterParams
-from models.tree_file import MOST_LEAVES
 from pipelines.engine import cores, map_jobs
 
 __all__ = ["SHARES", "SPACE", "Search", "main", "measure", "order"]
 
 SPACE: Final[dict[str, tuple[float, float]]] = {
-    "num_leaves": (7, MOST_LEAVES),
+    "num_leaves": (7, 64),
     "min_child_samples": (5, 200),
     "feature_fraction": (0.03, 1.0),
     "bagging_fraction": (0.4, 1.0),

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from models.sequence import Batches, Stored, Values, require_finite
-from models.tree_file import MOST_LEAVES
 
 __all__ = ["FORGED_SHARE", "SAMPLE_BYTES", "BoosterParams", "Fitted", "Grow", "Part", "Peers", "Progress", "fit"]
 
@@ -43,13 +42,7 @@ _LEAST_SAMPLE: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class BoosterParams:
-    """What governs a fit; the names are LightGBM's, but for the two that count trees.
-
-    Raises
-    ------
-    ValueError
-        More leaves than a tree may have that scores (`MOST_LEAVES`).
-    """
+    """What governs a fit; the names are LightGBM's, but for the two that count trees."""
 
     learning_rate: float = 0.08
     num_leaves: int = 63
@@ -60,11 +53,6 @@ class BoosterParams:
     max_bin: int = 63
     max_trees: int = 1400
     early_stopping_rounds: int = 300
-
-    def __post_init__(self) -> None:
-        """Hold the leaves to what scoring can tell apart."""
-        if self.num_leaves > MOST_LEAVES:
-            raise ValueError(f"num_leaves is {self.num_leaves}; a tree has at most {MOST_LEAVES} leaves")
 
 
 @dataclass(frozen=True, eq=False)

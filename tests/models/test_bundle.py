@@ -200,6 +200,11 @@ def test_sizes_are_bounded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         load(copy)
 
 
+def test_onnx_that_does_not_run_is_refused() -> None:
+    with pytest.raises(BundleError, match=r"booster\.onnx does not load"):
+        Trees(b"not a graph")
+
+
 def test_features_of_another_definition_are_named(copy: Path) -> None:
     edit(copy, lambda manifest: manifest["feature_set"]["blocks"][0].update(digest="0", version=0))
     with pytest.raises(FeatureMismatchError, match=r"block toy\.moments differs: written by version 0"):
